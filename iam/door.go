@@ -1,0 +1,120 @@
+package iam
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"strongroom/audit"
+	"strongroom/fault"
+)
+
+// ErrUnrecordable refuses an operation because the audit log cannot be written.
+var ErrUnrecordable = fault.New(fault.Unavailable, "the audit log cannot be written, so nothing may be done; try again later")
+
+// Recorder keeps events; *audit.Log is one.
+type Recorder interface {
+	// Append returns when the events are durable.
+	Append(ctx context.Context, evs ...*audit.Event) error
+	// Healthy says why events cannot be kept at the moment, or nil.
+	Healthy() error
+}
+
+// Door is the one way into a domain service. Every operation passes it: it
+// decides, lets the operation happen, and sees that the outcome is recorded,
+// so that no operation can forget a step.
+type Door struct {
+	Decide  Decider
+	Log     Recorder
+	Service string // how messages name the service, as "Key Protect"
+	// Refusal is the HTTP status recorded for a forbidden request: 401 where
+	// the protocol hides the difference, 403 elsewhere. Zero means 403.
+	Refusal int
+}
+
+// Read passes an operation that changes nothing that is stored. Its event is
+// durable before Read returns, whatever the outcome. do may add to the event.
+func (d *Door) Read(ctx context.Context, who Caller, action Action, on Object, ev *audit.Event, do func() error) error {
+	err := d.enter(ctx, who, action, on, do)
+	d.conclude(ev, err)
+	return d.append(ctx, who, ev, err)
+}
+
+// Change passes an operation that changes what is stored. When do returns nil it
+// has committed the change together with the event as it then was; a failure is
+// recorded here, durable before Change returns.
+//
+// The event is concluded as a success before do begins, so do must complete its
+// data before handing it to the store.
+func (d *Door) Change(ctx context.Context, who Caller, action Action, on Object, ev *audit.Event, do func() error) error {
+	d.conclude(ev, nil)
+	err := d.enter(ctx, who, action, on, do)
+	if err == nil {
+		who.Trail.MarkRecorded()
+		return nil
+	}
+	d.conclude(ev, err)
+	return d.append(ctx, who, ev, err)
+}
+
+// Refuse records and returns an error that arose before an operation could
+// begin, such as a malformed request, unless the caller may not even try: then
+// it hears the refusal, as if the request had been well-formed.
+func (d *Door) Refuse(ctx context.Context, who Caller, action Action, on Object, ev *audit.Event, cause error) error {
+	return d.Read(ctx, who, action, on, ev, func() error { return cause })
+}
+
+func (d *Door) enter(ctx context.Context, who Caller, action Action, on Object, do func() error) error {
+	if err := d.Log.Healthy(); err != nil {
+		return errors.Join(ErrUnrecordable, err)
+	}
+	if err := d.Decide.Allow(ctx, who, action, on); err != nil {
+		return err
+	}
+	return do()
+}
+
+func (d *Door) append(ctx context.Context, who Caller, ev *audit.Event, err error) error {
+	// The caller may have gone away; what it did is recorded all the same.
+	if rerr := d.Log.Append(context.WithoutCancel(ctx), ev); rerr != nil {
+		return errors.Join(ErrUnrecordable, rerr, err)
+	}
+	who.Trail.MarkRecorded()
+	return err
+}
+
+// conclude writes the outcome into the event.
+func (d *Door) conclude(ev *audit.Event, err error) {
+	status, phrase := http.StatusOK, ""
+	ev.Outcome = audit.Success
+	if err != nil {
+		ev.Outcome = audit.Failure
+		phrase = " -failure"
+		status = d.status(err)
+		ev.Reason.ForFailure, _ = fault.Explain(err)
+		if ev.Reason.ForFailure == "" {
+			ev.Reason.ForFailure = "internal error"
+		}
+	}
+	ev.Reason.Code, ev.Reason.Type = status, http.StatusText(status)
+	ev.Severity = audit.SeverityOf(ev.Action, status)
+	ev.Message = d.Service + ": " + verb(ev.Action) + " " + ev.Target.Name + phrase
+}
+
+func (d *Door) status(err error) int {
+	kind := fault.KindOf(err)
+	if kind == fault.Forbidden && d.Refusal != 0 {
+		return d.Refusal
+	}
+	return kind.Status()
+}
+
+// verb is the last part of an action's name: "wrap" of "kms.secrets.wrap".
+func verb(action string) string {
+	for i := len(action) - 1; i >= 0; i-- {
+		if action[i] == '.' {
+			return action[i+1:]
+		}
+	}
+	return action
+}

@@ -1,0 +1,194 @@
+package httpface
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"strongroom/audit"
+	"strongroom/fault"
+)
+
+// Failures of the adapter itself, before any face has understood the request.
+var (
+	ErrNoRoute  = fault.New(fault.NotFound, "there is no such path")
+	ErrNoMethod = fault.New(fault.Invalid, "the path does not know this method")
+	ErrBody     = fault.New(fault.Invalid, "the body cannot be read")
+	ErrTooLarge = fault.New(fault.TooLarge, "the body is larger than this operation allows")
+)
+
+// DefaultBody is the limit of a request body, in bytes after inflation, of
+// routes that do not set their own.
+const DefaultBody = 1 << 20
+
+// Route is one row of a face's table. C is what the face knows of a caller.
+// Exactly one of Handle and Open is set: a row that forgets to say that it is
+// open demands a caller.
+type Route[C any] struct {
+	Method  string
+	Path    string // with {name} for a parameter
+	Action  string // the permission it needs, and the name it is recorded under
+	MaxBody int64  // bytes after inflation; zero means DefaultBody
+	Handle  func(ctx context.Context, who C, c *Call) (Answer, error)
+	Open    func(ctx context.Context, c *Call) (Answer, error) // answered without a caller
+}
+
+// Face is one protocol: its routes and its manners.
+type Face[C any] struct {
+	Name     string
+	Prefixes []string // whose unknown paths it answers
+	Routes   []Route[C]
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	// Authenticate says who calls, or why that cannot be said.
+	Authenticate func(ctx context.Context, c *Call) (C, error)
+	// Fail renders an error in the protocol's shape; it decides nothing else.
+	Fail func(c *Call, err error) Answer
+	// Record keeps the event of a request that no door has recorded: refused
+	// before it reached one, or open. who is nil when the caller is unknown.
+	Record func(ctx context.Context, c *Call, who *C, status int, err error) error
+	// RequestID names the headers that may bring the caller's request ID, the
+	// first of which also carries ours in the answer.
+	RequestID []string
+}
+
+// RouteInfo is what the outside may know of a route: for descriptions of the
+// interface, and for tests that must not forget one.
+type RouteInfo struct {
+	Face, Method, Path, Action string
+	Open                       bool
+}
+
+// Mount adds the routes of f to the router and describes them.
+func Mount[C any](rt *Router, f *Face[C]) []RouteInfo {
+	infos := make([]RouteInfo, 0, len(f.Routes))
+	for i := range f.Routes {
+		r := &f.Routes[i]
+		if (r.Handle == nil) == (r.Open == nil) {
+			panic("httpface: a route needs exactly one handler: " + r.Method + " " + r.Path)
+		}
+		rt.add(r.Method, r.Path, &bound[C]{face: f, route: r, names: paramNames(r.Path)})
+		infos = append(infos, RouteInfo{f.Name, r.Method, r.Path, r.Action, r.Open != nil})
+	}
+	for _, p := range f.Prefixes {
+		rt.own(p, f)
+	}
+	return infos
+}
+
+// bound is a route of a face, in the router's tree.
+type bound[C any] struct {
+	face  *Face[C]
+	route *Route[C]
+	names []string
+}
+
+func (b *bound[C]) serve(w http.ResponseWriter, r *http.Request, params []string) {
+	limit := b.route.MaxBody
+	if limit == 0 {
+		limit = DefaultBody
+	}
+	c := b.face.call(w, r)
+	c.Action, c.Route = b.route.Action, b.route.Path
+	c.names, c.params, c.maxBody = b.names, params, limit
+	b.face.run(c, b.route)
+}
+
+// refuse answers a request that matched no route.
+func (f *Face[C]) refuse(w http.ResponseWriter, r *http.Request, status int, allow []string) {
+	c := f.call(w, r)
+	err := ErrNoRoute.On("", r.Method+" "+clip(r.URL.EscapedPath(), 200))
+	if status == http.StatusMethodNotAllowed {
+		err = ErrNoMethod.On("", r.Method+"; it knows "+strings.Join(allow, ", "))
+		c.w.Header().Set("Allow", strings.Join(allow, ", "))
+	}
+	f.release(c, nil, f.Fail(c, err), err)
+}
+
+// run authenticates, lets the handler work, and releases the answer.
+func (f *Face[C]) run(c *Call, route *Route[C]) {
+	ctx := c.R.Context()
+	var who *C
+	answer, err := func() (a Answer, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		if route.Open != nil {
+			return route.Open(ctx, c)
+		}
+		caller, err := f.Authenticate(ctx, c)
+		if err != nil {
+			return Answer{}, err
+		}
+		who = &caller
+		return route.Handle(ctx, caller, c)
+	}()
+	if err != nil {
+		answer = f.Fail(c, err)
+	}
+	f.release(c, who, answer, err)
+}
+
+// release records what no door has recorded, and only then writes the answer.
+// A request that cannot be recorded is refused.
+func (f *Face[C]) release(c *Call, who *C, answer Answer, err error) {
+	ctx := c.R.Context()
+	if err != nil && fault.KindOf(err) == fault.Internal && !errors.Is(err, context.Canceled) {
+		f.Log.ErrorContext(ctx, "request failed", "face", f.Name, "action", c.Action,
+			"correlation", c.Trail.CorrelationID, "error", err)
+	}
+	if !c.Trail.Recorded() {
+		if rerr := f.Record(ctx, c, who, answer.status(), err); rerr != nil {
+			f.Log.ErrorContext(ctx, "request could not be recorded", "face", f.Name,
+				"correlation", c.Trail.CorrelationID, "error", rerr)
+			answer = f.Fail(c, rerr)
+		}
+	}
+	if werr := answer.write(c); werr != nil && !errors.Is(werr, context.Canceled) {
+		f.Log.DebugContext(ctx, "answer was not delivered", "face", f.Name,
+			"correlation", c.Trail.CorrelationID, "error", werr)
+	}
+}
+
+// call begins the trail of a request and puts its ID into the answer.
+func (f *Face[C]) call(w http.ResponseWriter, r *http.Request) *Call {
+	id := ""
+	for _, h := range f.RequestID {
+		if v := r.Header.Get(h); len(v) == 36 && uuid.Validate(v) == nil {
+			id = v
+			break
+		}
+	}
+	if id == "" {
+		id = uuid.NewString()
+	}
+	for _, h := range f.RequestID {
+		w.Header().Set(h, id)
+	}
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		address = r.RemoteAddr
+	}
+	return &Call{R: r, w: w, maxBody: DefaultBody, Trail: &audit.Trail{
+		CorrelationID: id, Method: r.Method, URI: clip(r.URL.RequestURI(), 512),
+		Address: address, Agent: clip(r.UserAgent(), 256), Time: f.Now(),
+	}}
+}
+
+func clip(s string, limit int) string {
+	if len(s) > limit {
+		return s[:limit]
+	}
+	return s
+}
