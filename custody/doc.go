@@ -1,0 +1,23 @@
+// Package custody is the room where keys are kept: what a crypto module must do, the one seal
+// under which everything small is stored, and the types that key material travels in.
+//
+// The hierarchy, from the module outwards:
+//
+//	module    wrap master (wraps key material only) and seal master (CMAC only), neither ever leaves
+//	  └ instance key    stored as Seal(seal master, binding, KW(wrap master, key))
+//	      └ key version    stored as Seal(instance key, binding, KW(wrap master, key))
+//	          └ data key      Seal(key version, the caller's additional data, data key)
+//
+// A [Module] works with handles: keys are made in it, imported into it or loaded into it from
+// their sealed form, and no method hands material back. All that sealing asks of a module is
+// AES-CMAC under a loaded key, which PKCS#11 tokens have; whoever computes it, the bytes are the
+// same, so that sealed data outlives a move from one module to another.
+//
+// [Seal] and [Open] are the only authenticated encryption of small things in Strongroom. Each
+// sealing derives a key of its own from a random salt, so that there is no nonce for a caller to
+// choose and no number of sealings to stay below, and each is bound to its [Purpose] and context,
+// so that a blob that was moved does not open.
+//
+// The formats are written down, with test vectors, in docs/formats.md. Package software keeps
+// keys in the memory of this process; package custodytest is the suite that every module passes.
+package custody
