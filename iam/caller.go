@@ -66,7 +66,7 @@ type Caller struct {
 	Email      string
 	Credential APIKeyID     // the API key its token was issued for; empty for a service instance
 	Instance   crn.CRN      // the instance it is, if Kind is KindInstance
-	Trail      *audit.Trail // the request; never nil for a caller from a face
+	Trail      *audit.Trail // the request; nil for work that the server does by itself
 }
 
 // typeURIs are the CADF types of initiators.
@@ -84,9 +84,16 @@ func (c Caller) Initiator() audit.Initiator {
 		CredentialType: "token", CredentialID: string(c.Credential),
 	}
 	if c.Trail != nil {
-		in.Host = audit.HostOf(c.Trail)
+		in.Host = audit.Host{Address: c.Trail.Address, Agent: c.Trail.Agent}
 	}
 	return in
+}
+
+// recorded tells the request's trail that its event is kept.
+func (c Caller) recorded() {
+	if c.Trail != nil {
+		c.Trail.MarkRecorded()
+	}
 }
 
 // Event begins the record of what the caller does to target.

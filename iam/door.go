@@ -50,7 +50,7 @@ func (d *Door) Change(ctx context.Context, who Caller, action Action, on Object,
 	d.conclude(ev, nil)
 	err := d.enter(ctx, who, action, on, do)
 	if err == nil {
-		who.Trail.MarkRecorded()
+		who.recorded()
 		return nil
 	}
 	d.conclude(ev, err)
@@ -79,7 +79,7 @@ func (d *Door) append(ctx context.Context, who Caller, ev *audit.Event, err erro
 	if rerr := d.Log.Append(context.WithoutCancel(ctx), ev); rerr != nil {
 		return errors.Join(ErrUnrecordable, rerr, err)
 	}
-	who.Trail.MarkRecorded()
+	who.recorded()
 	return err
 }
 

@@ -9,6 +9,8 @@ import (
 	"hash/fnv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"strongroom/audit"
 	"strongroom/fault"
 	"strongroom/internal/lease"
@@ -78,8 +80,11 @@ func (t *tx) record(ctx context.Context, ev *audit.Event) error {
 	if ev == nil {
 		return nil
 	}
-	if err := ev.Complete(t.now); err != nil {
-		return fmt.Errorf("completing event: %w", err)
+	if ev.ID == "" {
+		ev.ID = uuid.Must(uuid.NewV7()).String()
+	}
+	if ev.Time.IsZero() {
+		ev.Time = t.now
 	}
 	body, err := json.Marshal(ev)
 	if err != nil {
