@@ -1,0 +1,33 @@
+package custody
+
+import "context"
+
+// Vault seals the service's own secrets (signing keys, peppers, HMAC secrets,
+// stored API keys) under the system instance key. Each is bound to its kind and
+// ID, so that a sealed secret moved to another row does not open.
+type Vault struct {
+	module Module
+	key    Handle
+}
+
+// NewVault returns the vault whose key is loaded in m under key.
+func NewVault(m Module, key Handle) *Vault { return &Vault{module: m, key: key} }
+
+// Seal returns the stored form of s, which the vault does not keep.
+func (v *Vault) Seal(ctx context.Context, kind, id string, s Secret) ([]byte, error) {
+	box, err := Seal(ctx, v.module, v.key, PurposeSecret, Context(kind, id), s.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	return box.MarshalBinary()
+}
+
+// Open returns the secret that Seal was given for the same kind and ID, or
+// ErrUnreadable.
+func (v *Vault) Open(ctx context.Context, kind, id string, sealed []byte) (Secret, error) {
+	box, err := ParseBox(sealed)
+	if err != nil {
+		return Secret{}, ErrUnreadable
+	}
+	return Open(ctx, v.module, v.key, PurposeSecret, Context(kind, id), box)
+}
