@@ -1,0 +1,90 @@
+# What a developer does, and what CI does: the same. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO      ?= go
+DATA    ?= data
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# The version comes from VERSION alone, so that a tree without .git, or with one
+# that git will not read, builds all the same.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
+TOOL := $(GO) tool -modfile=tools/go.mod
+
+# Packages tested at once. The race detector and an embedded database make each
+# of them hungry; two cores serve two.
+PARALLEL ?= 2
+# How long each fuzz target runs in `make fuzz` and `make soak`.
+FUZZTIME ?= 20s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build, then start everything on the embedded defaults in ./data
+	@exec bin/strongroom serve --data $(DATA)
+
+.PHONY: build
+build: ## bin/strongroom, one static binary
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/strongroom ./cmd/strongroom
+
+.PHONY: test
+test: setup lint race clients ## install what the tests need, then lint and run all of them
+
+.PHONY: setup
+setup:
+	@tools/setup
+
+.PHONY: lint
+lint: setup ## formatting, vet, staticcheck, the import table
+	@echo '== gofumpt'
+	@unformatted=$$($(TOOL) gofumpt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not formatted; run: make format"; echo "$$unformatted"; exit 1; fi
+	@echo '== go vet'
+	@$(GO) vet ./...
+	@cd test/clients && $(GO) vet ./...
+	@echo '== staticcheck'
+	@$(TOOL) staticcheck ./...
+	@cd test/clients && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
+	@echo '== import table'
+	@$(GO) test -count=1 .
+	@if command -v govulncheck >/dev/null; then echo '== govulncheck'; govulncheck ./...; \
+		else echo '== govulncheck is not installed here: left out'; fi
+
+.PHONY: format
+format: ## format all sources
+	@$(TOOL) gofumpt -w .
+
+.PHONY: race
+race: setup
+	@echo '== tests, with the race detector'
+	@$(GO) test -race -p $(PARALLEL) -timeout 14m -covermode=atomic -coverprofile=coverage.out ./...
+	@$(GO) tool cover -func=coverage.out | awk '/^total:/ {print "== statements covered: " $$3}'
+
+.PHONY: clients
+clients: setup ## other people's clients against the built binary
+	@echo "== IBM's clients"
+	@cd test/clients && $(GO) test -race -timeout 10m ./...
+
+.PHONY: soak
+soak: setup ## the full sets: long chaos, every fuzz target for a minute
+	STRONGROOM_SOAK=1 $(GO) test -count=1 -race -p 1 -timeout 4h ./...
+	cd test/clients && $(GO) test -count=1 -race -timeout 30m ./...
+	$(MAKE) fuzz FUZZTIME=60s
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (20s)
+	@tools/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## the benchmarks of all packages, as one table
+	@tools/bench
+
+.PHONY: clean
+clean: ## remove what was built; the data folder stays
+	rm -rf bin coverage.out coverage.html
