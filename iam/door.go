@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"strongroom/audit"
 	"strongroom/fault"
@@ -55,6 +56,27 @@ func (d *Door) Change(ctx context.Context, who Caller, action Action, on Object,
 	}
 	d.conclude(ev, err)
 	return d.append(ctx, who, ev, err)
+}
+
+// Begin passes an operation whose answer is streamed. It is durably recorded as
+// pending before Begin returns; end records how it went, as an event of its own.
+// A refusal is recorded like that of any operation.
+func (d *Door) Begin(ctx context.Context, who Caller, action Action, on Object, ev *audit.Event) (end func(error) error, err error) {
+	last := *ev
+	if err := d.enter(ctx, who, action, on, func() error { return nil }); err != nil {
+		d.conclude(ev, err)
+		return nil, d.append(ctx, who, ev, err)
+	}
+	d.conclude(ev, nil)
+	ev.Outcome = audit.Pending
+	if err := d.append(ctx, who, ev, nil); err != nil {
+		return nil, err
+	}
+	return func(err error) error {
+		last.Time = time.Time{} // the end is now, not when the request came
+		d.conclude(&last, err)
+		return d.append(ctx, who, &last, err)
+	}, nil
 }
 
 // Refuse records and returns an error that arose before an operation could

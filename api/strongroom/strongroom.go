@@ -1,0 +1,209 @@
+// Package strongroom is the face of our own operations, under /strongroom/v1/:
+// the audit trail of an account, and the verification of the whole log.
+//
+// Errors have the form {"error": {"code", "message", "correlation_id"}}.
+package strongroom
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"strongroom/activity"
+	"strongroom/audit"
+	"strongroom/fault"
+	"strongroom/iam"
+	"strongroom/internal/httpface"
+)
+
+// Config is what the face needs of the house.
+type Config struct {
+	Callers  Callers
+	Activity *activity.Activity
+	Recorder iam.RefusalRecorder
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Callers tells from a token who calls; *iam.Identities does.
+type Callers interface {
+	Authenticate(ctx context.Context, token string, trail *audit.Trail) (iam.Caller, error)
+}
+
+// face holds what the handlers need.
+type face struct {
+	callers  Callers
+	activity *activity.Activity
+}
+
+// New returns the face.
+func New(c Config) *httpface.Face[iam.Caller] {
+	f := &face{callers: c.Callers, activity: c.Activity}
+	return &httpface.Face[iam.Caller]{
+		Name: "strongroom", Prefixes: []string{"/strongroom"}, Now: c.Now, Log: c.Log,
+		RequestID: []string{"Correlation-Id", "Transaction-Id"},
+		Routes: []httpface.Route[iam.Caller]{
+			{Method: "GET", Path: "/strongroom/v1/audit/events", Action: string(activity.ActionSearch), Handle: f.search},
+			{Method: "GET", Path: "/strongroom/v1/audit/export", Action: string(activity.ActionExport), Handle: f.export},
+			{Method: "POST", Path: "/strongroom/v1/audit/verify", Action: string(activity.ActionVerify), Handle: f.verify},
+		},
+		Authenticate: f.authenticate, Fail: fail,
+		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {
+			return iam.RecordUnreached(ctx, c.Recorder, "Strongroom", who, call.Trail, call.Action, status, err)
+		},
+	}
+}
+
+func (f *face) authenticate(ctx context.Context, c *httpface.Call) (iam.Caller, error) {
+	token, ok := c.Bearer()
+	if !ok {
+		return iam.Caller{}, errNoToken
+	}
+	return f.callers.Authenticate(ctx, token, c.Trail)
+}
+
+var errNoToken = fault.New(fault.Unauthenticated, "a bearer token is needed; get one from /identity/token")
+
+// errQuery says which parameter cannot be used.
+var errQuery = fault.New(fault.Invalid, "a query parameter cannot be used")
+
+// eventPage is the answer of a search.
+type eventPage struct {
+	Events []*audit.Event `json:"events"`
+	Next   string         `json:"next,omitempty"`
+}
+
+func (f *face) search(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
+	q, err := query(c)
+	if err != nil {
+		return httpface.Answer{}, f.activity.Refuse(ctx, who, activity.ActionSearch, err)
+	}
+	page, err := f.activity.Search(ctx, who, q)
+	if err != nil {
+		return httpface.Answer{}, err
+	}
+	if page.Events == nil {
+		page.Events = []*audit.Event{}
+	}
+	return httpface.Answer{Body: eventPage{Events: page.Events, Next: page.Next}}, nil
+}
+
+// maxLimit is the most events of a page.
+const maxLimit = 1000
+
+// query reads the parameters of a search.
+func query(c *httpface.Call) (activity.Query, error) {
+	var q activity.Query
+	text := func(name string) string { v, _ := c.Query(name); return v }
+	from, err := moment(c, "from")
+	if err != nil {
+		return q, err
+	}
+	to, err := moment(c, "to")
+	if err != nil {
+		return q, err
+	}
+	limit := 0
+	if v, ok := c.Query("limit"); ok {
+		limit, err = strconv.Atoi(v)
+		if err != nil || limit < 1 || limit > maxLimit {
+			return q, errQuery.On("limit", "must be a number from 1 to "+strconv.Itoa(maxLimit))
+		}
+	}
+	outcome := audit.Outcome(text("outcome"))
+	switch outcome {
+	case "", audit.Success, audit.Failure, audit.Pending:
+	default:
+		return q, errQuery.On("outcome", "must be success, failure or pending")
+	}
+	switch text("unowned") {
+	case "", "false":
+	case "true":
+		q.Unowned = true
+	default:
+		return q, errQuery.On("unowned", "must be true or false")
+	}
+	q.Query = audit.Query{
+		From: from, To: to, Instance: text("instance"), Key: text("key"), Action: text("action"),
+		Initiator: text("initiator"), Outcome: outcome, Correlation: text("correlation"),
+		Limit: limit, Cursor: text("cursor"),
+	}
+	return q, nil
+}
+
+func moment(c *httpface.Call, name string) (time.Time, error) {
+	v, ok := c.Query(name)
+	if !ok || v == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, v)
+	if err != nil {
+		return t, errQuery.On(name, "must be a time as in 2026-07-01T10:00:00Z")
+	}
+	return t, nil
+}
+
+func (f *face) export(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
+	from, err := moment(c, "from")
+	if err != nil {
+		return httpface.Answer{}, f.activity.Refuse(ctx, who, activity.ActionExport, err)
+	}
+	to, err := moment(c, "to")
+	if err != nil {
+		return httpface.Answer{}, f.activity.Refuse(ctx, who, activity.ActionExport, err)
+	}
+	stream, err := f.activity.Export(ctx, who, from, to)
+	if err != nil {
+		return httpface.Answer{}, err
+	}
+	return httpface.Answer{Type: "application/jsonl", Stream: stream}, nil
+}
+
+func (f *face) verify(ctx context.Context, who iam.Caller, _ *httpface.Call) (httpface.Answer, error) {
+	report, err := f.activity.Verify(ctx, who)
+	if err != nil {
+		return httpface.Answer{}, err
+	}
+	return httpface.Answer{Body: report}, nil
+}
+
+// errorBody is what every failure looks like.
+type errorBody struct {
+	Error errorDetail `json:"error"`
+}
+
+type errorDetail struct {
+	Code          string `json:"code"`
+	Message       string `json:"message"`
+	CorrelationID string `json:"correlation_id"`
+}
+
+// codes names the kinds of failure for programs.
+var codes = map[fault.Kind]string{
+	fault.Internal: "internal", fault.Invalid: "invalid", fault.Unauthenticated: "unauthenticated",
+	fault.Forbidden: "forbidden", fault.NotFound: "not_found", fault.Conflict: "conflict", fault.Stale: "stale",
+	fault.Gone: "gone", fault.Unprocessable: "unprocessable", fault.TooLarge: "too_large",
+	fault.TooMany: "too_many_requests", fault.Unavailable: "unavailable",
+}
+
+func fail(c *httpface.Call, err error) httpface.Answer {
+	kind := fault.KindOf(err)
+	status := kind.Status()
+	message, ok := fault.Explain(err)
+	if !ok {
+		message = "internal error; the server's log has the details under this correlation ID"
+	}
+	switch {
+	case errors.Is(err, httpface.ErrNoMethod):
+		status = http.StatusMethodNotAllowed
+	case errors.Is(err, audit.ErrCursor):
+		kind, status, message = fault.Invalid, http.StatusBadRequest, "the cursor is not one of ours"
+	}
+	return httpface.Answer{
+		Status: status,
+		Body:   errorBody{errorDetail{Code: codes[kind], Message: message, CorrelationID: c.Trail.CorrelationID}},
+	}
+}

@@ -1,0 +1,227 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Config is the configuration of a server. The field comments are the manual of
+// the configuration file (YAML; an unknown field is an error). Every zero value
+// works. Secrets are paths to files, never values.
+type Config struct {
+	// Data is the folder that holds everything the server must not forget. It
+	// is given by the flag --data, never in the file.
+	Data string `yaml:"-"`
+
+	// Listen is the address of the control APIs, "host:port"; port 0 takes a
+	// free one. Default 127.0.0.1:8443.
+	Listen string `yaml:"listen"`
+	// S3Listen is the address of the S3 endpoint. Default 127.0.0.1:9443.
+	S3Listen string `yaml:"s3_listen"`
+
+	// PublicURL is how clients reach the control APIs, such as
+	// https://keys.example.com, without a path. The issuer of access tokens is
+	// made of it at the first start and never changes. Default: the listening
+	// address.
+	PublicURL string `yaml:"public_url"`
+	// S3URL is how clients reach the S3 endpoint. Default: the listening address.
+	S3URL string `yaml:"s3_url"`
+	// S3Domain is the domain below which each bucket has a host name of its
+	// own. Empty means that buckets are addressed by path only.
+	S3Domain string `yaml:"s3_domain"`
+
+	// Region is part of every CRN and fixed at the first start. Default us-south.
+	Region string `yaml:"region"`
+	// IBMIssuer makes tokens name IBM's own issuer, for clients that compare
+	// the string. Fixed at the first start. Default false.
+	IBMIssuer bool `yaml:"ibm_issuer"`
+
+	TLS     TLS     `yaml:"tls"`
+	Custody Custody `yaml:"custody"`
+	Audit   Audit   `yaml:"audit"`
+	Keys    Keys    `yaml:"keys"`
+	Log     Log     `yaml:"log"`
+}
+
+// TLS says which certificate the server shows. With neither file set it issues
+// its own from a certificate authority whose key is sealed in the database.
+type TLS struct {
+	CertFile string `yaml:"cert_file"` // PEM chain; read again when it changes
+	KeyFile  string `yaml:"key_file"`  // PEM private key of CertFile
+}
+
+// Custody says how the embedded crypto module is sealed. With neither file set,
+// a key file inside the data folder is used: who copies the folder has the keys.
+type Custody struct {
+	PassphraseFile string `yaml:"passphrase_file"` // its content, without the final line break, is the passphrase
+	KeyFile        string `yaml:"key_file"`        // 32 random bytes, made at the first start; best outside the data folder
+}
+
+// Audit says how much of the audit log is kept, whichever limit is met first.
+type Audit struct {
+	RetentionDays int   `yaml:"retention_days"` // default 365
+	RetentionMiB  int64 `yaml:"retention_mib"`  // default 10240
+	SegmentMiB    int64 `yaml:"segment_mib"`    // size at which a segment is closed; default 64
+	ReserveMiB    int64 `yaml:"reserve_mib"`    // free space that refusals of unknown callers never use; default 64
+}
+
+// Keys holds the waits that Key Protect imposes and that are off here.
+type Keys struct {
+	RotationWait time.Duration `yaml:"rotation_wait"` // least time between two rotations of a key; default 0, IBM's is 1h
+}
+
+// Log says how the server speaks to its operator, on standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn or error; default info
+	Format string `yaml:"format"` // text or json; default text
+}
+
+// maxConfig bounds a configuration file, in bytes.
+const maxConfig = 1 << 20
+
+// LoadConfig reads a configuration file. The error names the field and the line.
+func LoadConfig(path string) (Config, error) {
+	var c Config
+	f, err := os.Open(path)
+	if err != nil {
+		return c, fmt.Errorf("reading the configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return c, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if len(text) > maxConfig {
+		return c, fmt.Errorf("configuration %s is larger than 1 MiB", path)
+	}
+	return parseConfig(path, text)
+}
+
+func parseConfig(path string, text []byte) (Config, error) {
+	var c Config
+	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&c)
+	if err != nil && !errors.Is(err, io.EOF) { // an empty file is a configuration of defaults
+		var at yaml.Error
+		if errors.As(err, &at) && at.GetToken() != nil {
+			return c, fmt.Errorf("configuration %s, line %d: %s", path, at.GetToken().Position.Line, at.GetMessage())
+		}
+		return c, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// complete fills in the defaults and refuses what cannot work.
+func (c *Config) complete() error {
+	if c.Data == "" {
+		return errors.New("no data folder given; use --data DIR")
+	}
+	data, err := filepath.Abs(c.Data)
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	c.Data = data
+	def(&c.Listen, "127.0.0.1:8443")
+	def(&c.S3Listen, "127.0.0.1:9443")
+	def(&c.Region, "us-south")
+	def(&c.Audit.RetentionDays, 365)
+	def(&c.Audit.RetentionMiB, 10240)
+	def(&c.Audit.SegmentMiB, 64)
+	def(&c.Audit.ReserveMiB, 64)
+	def(&c.Log.Level, "info")
+	def(&c.Log.Format, "text")
+	return errors.Join(
+		address("listen", c.Listen), address("s3_listen", c.S3Listen),
+		origin("public_url", c.PublicURL), origin("s3_url", c.S3URL),
+		pair("tls.cert_file", c.TLS.CertFile, "tls.key_file", c.TLS.KeyFile),
+		exclusive("custody.passphrase_file", c.Custody.PassphraseFile, "custody.key_file", c.Custody.KeyFile),
+		name("region", c.Region), positive("audit.retention_days", int64(c.Audit.RetentionDays)),
+		positive("audit.retention_mib", c.Audit.RetentionMiB), positive("audit.segment_mib", c.Audit.SegmentMiB),
+		positive("audit.reserve_mib", c.Audit.ReserveMiB), positive("keys.rotation_wait", int64(c.Keys.RotationWait)),
+		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
+		oneOf("log.format", c.Log.Format, "text", "json"),
+	)
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func address(field, value string) error {
+	if _, _, err := net.SplitHostPort(value); err != nil {
+		return fmt.Errorf("%s: %q is not host:port", field, value)
+	}
+	return nil
+}
+
+func origin(field, value string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+		return fmt.Errorf("%s: %q is not a URL of scheme and host alone, such as https://keys.example.com", field, value)
+	}
+	return nil
+}
+
+func pair(a, av, b, bv string) error {
+	if (av == "") != (bv == "") {
+		return fmt.Errorf("%s and %s belong together: set both or neither", a, b)
+	}
+	return nil
+}
+
+func exclusive(a, av, b, bv string) error {
+	if av != "" && bv != "" {
+		return fmt.Errorf("%s and %s exclude each other", a, b)
+	}
+	return nil
+}
+
+func positive(field string, v int64) error {
+	if v < 0 {
+		return fmt.Errorf("%s: must not be negative", field)
+	}
+	return nil
+}
+
+func name(field, v string) error {
+	if len(v) > 64 || strings.Trim(v, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return fmt.Errorf("%s: %q may only hold lower-case letters, digits and hyphens", field, v)
+	}
+	return nil
+}
+
+func oneOf(field, v string, allowed ...string) error {
+	for _, a := range allowed {
+		if v == a {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %q is none of %s", field, v, strings.Join(allowed, ", "))
+}
+
+// logger makes the operator's log.
+func (c *Config) logger(to io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Log.Level)) // checked by complete
+	o := &slog.HandlerOptions{Level: level}
+	if c.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(to, o))
+	}
+	return slog.New(slog.NewTextHandler(to, o))
+}

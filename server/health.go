@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"crypto/fips140"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/custody"
+	"strongroom/sqlstore"
+)
+
+// health tells whether the server can do its work. It asks the database at most
+// once a second, so that probes cost nothing.
+type health struct {
+	db      *sqlstore.DB
+	log     *audit.Log
+	started atomic.Bool
+
+	last atomic.Pointer[ping]
+}
+
+// ping is the latest answer of the database.
+type ping struct {
+	at  time.Time
+	err error
+}
+
+// pingEvery is how old an answer of the database may be to count.
+const pingEvery = time.Second
+
+// check returns nil, or everything that is wrong.
+func (h *health) check(ctx context.Context) error {
+	if !h.started.Load() {
+		return errors.New("the server is starting or stopping")
+	}
+	last := h.last.Load()
+	if last == nil || time.Since(last.at) >= pingEvery {
+		ctx, cancel := context.WithTimeout(ctx, pingEvery)
+		defer cancel()
+		last = &ping{at: time.Now(), err: h.db.Ping(ctx)}
+		h.last.Store(last)
+	}
+	var errs []error
+	if last.err != nil {
+		errs = append(errs, fmt.Errorf("the database does not answer: %w", last.err))
+	}
+	if err := h.log.Healthy(); err != nil {
+		errs = append(errs, fmt.Errorf("the audit log cannot be written: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// ready answers /readyz: 200, or 503 with the reason.
+func (h *health) ready(w http.ResponseWriter, r *http.Request) {
+	if err := h.check(r.Context()); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// live answers /livez: the process serves.
+func live(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "live") }
+
+// Version describes the program and how this server is run.
+type Version struct {
+	Version string         `json:"version"`
+	Commit  string         `json:"commit,omitempty"`
+	Go      string         `json:"go"`
+	FIPS    FIPS           `json:"fips140"`
+	Custody *CustodyStatus `json:"custody,omitempty"`
+	Audit   *AuditStatus   `json:"audit,omitempty"`
+}
+
+// FIPS says whether Go's FIPS 140-3 module is switched on.
+type FIPS struct {
+	Enabled bool   `json:"enabled"`
+	Module  string `json:"module"`
+}
+
+// CustodyStatus says which crypto module holds the keys, and what protects it.
+type CustodyStatus struct {
+	Kind       string `json:"kind"`
+	Protection string `json:"protection"`
+	Notice     string `json:"notice,omitempty"`
+}
+
+// AuditStatus says when events are durable.
+type AuditStatus struct {
+	Sync string `json:"sync"`
+}
+
+// ReadVersion describes this program, without a server.
+func ReadVersion() Version {
+	v := Version{
+		Version: "devel", Go: runtime.Version(),
+		FIPS: FIPS{Enabled: fips140.Enabled(), Module: fips140.Version()},
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if info.Main.Version != "" && info.Main.Version != "(devel)" {
+			v.Version = info.Main.Version
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Commit = s.Value
+			}
+		}
+	}
+	return v
+}
+
+// unsealedNotice is shown wherever the protection of the module is.
+const unsealedNotice = "unsealed: who copies the data folder has the keys"
+
+func custodyStatus(m custody.Module) *CustodyStatus {
+	info := m.Info()
+	s := &CustodyStatus{Kind: info.Kind, Protection: string(info.Protection)}
+	if info.Protection == custody.ProtectionUnsealed {
+		s.Notice = unsealedNotice
+	}
+	return s
+}
+
+// versionHandler answers /version.
+func versionHandler(v Version) (http.HandlerFunc, error) {
+	body, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("describing the version: %w", err)
+	}
+	body = append(body, '\n')
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(body) // the client has gone away
+	}, nil
+}

@@ -1,0 +1,57 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"strongroom/audit"
+)
+
+// Committed is signalled after transactions that have put events into the
+// outbox. One signal may stand for many.
+func (db *DB) Committed() <-chan struct{} { return db.committed }
+
+// Outbox returns up to limit events of committed changes that wait to be
+// written to this server's audit log, oldest first.
+func (db *DB) Outbox(ctx context.Context, limit int) ([]*audit.Event, error) {
+	rows, err := db.query(ctx, `SELECT body FROM outbox WHERE server = $1 ORDER BY at, event_id LIMIT $2`, db.server, limit)
+	return collect(rows, err, func(s scanner) (*audit.Event, error) {
+		var body []byte
+		if err := s.Scan(&body); err != nil {
+			return nil, err
+		}
+		ev := new(audit.Event)
+		if err := ev.UnmarshalJSON(body); err != nil {
+			return nil, fmt.Errorf("reading an event of the outbox: %w", err)
+		}
+		return ev, nil
+	})
+}
+
+// Delivered removes events that are durable in the log.
+func (db *DB) Delivered(ctx context.Context, events []*audit.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	ids := make([]any, len(events))
+	for i, ev := range events {
+		ids[i] = ev.ID
+	}
+	return db.update(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, `DELETE FROM outbox WHERE event_id IN (`+placeholders(1, len(ids))+`)`, ids...)
+		return err
+	})
+}
+
+// placeholders returns "$first, …" for n parameters.
+func placeholders(first, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "$%d", first+i)
+	}
+	return b.String()
+}
