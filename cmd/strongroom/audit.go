@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+func newAuditCommand(p *program, offline offlineVerifier) *cobra.Command {
+	return newGroup("audit", "What was asked of the server, allowed or refused", "",
+		newAuditListCommand(p), newAuditExportCommand(p), newAuditVerifyCommand(p, offline))
+}
+
+const auditRoot = "/strongroom/v1/audit"
+
+// event is an audit event as this program shows it.
+type event struct {
+	Time      string `json:"eventTime"`
+	Action    string `json:"action"`
+	Outcome   string `json:"outcome"`
+	Severity  string `json:"severity"`
+	Initiator struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	} `json:"initiator"`
+	Target struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	} `json:"target"`
+	Reason struct {
+		Code int `json:"reasonCode"`
+	} `json:"reason"`
+	Correlation string `json:"correlationId"`
+}
+
+func eventColumns() []column[event] {
+	return []column[event]{
+		{"TIME", func(e event) string { return shortTime(e.Time) }},
+		{"ACTION", func(e event) string { return e.Action }},
+		{"OUTCOME", func(e event) string { return fmt.Sprintf("%s (%d)", e.Outcome, e.Reason.Code) }},
+		{"SEVERITY", func(e event) string { return e.Severity }},
+		{"INITIATOR", func(e event) string { return firstOf(e.Initiator.Name, e.Initiator.ID) }},
+		{"TARGET", func(e event) string { return firstOf(e.Target.Name, e.Target.ID) }},
+	}
+}
+
+func newAuditListCommand(p *program) *cobra.Command {
+	var from, until, instance, key, action, initiator, outcome, correlation string
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"search"},
+		Short:   "Search the audit log",
+		Long:    "Search the audit log. What is given must all hold.",
+		Example: "  strongroom audit list --from 1h --outcome failure\n" +
+			"  strongroom audit list --key 7c9e6679-7425-40de-944b-e07fc1f90ae7 --action kms.secrets.unwrap",
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return usageErrorf("--limit must be at least 1")
+			}
+			query := url.Values{}
+			for _, bound := range []struct{ flag, name, value string }{{"--from", "from", from}, {"--to", "to", until}} {
+				if bound.value == "" {
+					continue
+				}
+				at, err := p.pastTime(bound.flag, bound.value)
+				if err != nil {
+					return err
+				}
+				query.Set(bound.name, at)
+			}
+			for name, value := range map[string]string{
+				"key": key, "action": action, "initiator": initiator, "outcome": outcome, "correlation": correlation,
+			} {
+				if value != "" {
+					query.Set(name, value)
+				}
+			}
+			c, err := p.connect()
+			if err != nil {
+				return err
+			}
+			if instance != "" {
+				guid, err := serviceInstance(cmd.Context(), c, "", instance)
+				if err != nil {
+					return err
+				}
+				query.Set("instance", guid)
+			}
+			events, more, err := searchAudit(cmd.Context(), c.client, query, limit)
+			if err != nil {
+				return fmt.Errorf("searching the audit log: %w", err)
+			}
+			if err := printList(p, events, eventColumns()); err != nil {
+				return err
+			}
+			if more {
+				fmt.Fprintln(p.stderr, "there are more: raise --limit, or narrow the search")
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&from, "from", "", "only events since this `TIME`, or such as 24h ago")
+	flags.StringVar(&until, "to", "", "only events until this `TIME`, or such as 1h ago")
+	flags.StringVar(&instance, "instance", "", "only events of this instance: GUID, CRN or name")
+	flags.StringVar(&key, "key", "", "only events of this key, by ID")
+	flags.StringVar(&action, "action", "", "only this action, such as kms.secrets.unwrap")
+	flags.StringVar(&initiator, "initiator", "", "only events of this IAM ID")
+	flags.StringVar(&outcome, "outcome", "", "only this outcome: success, failure or pending")
+	flags.StringVar(&correlation, "correlation", "", "only events of the request with this correlation ID")
+	flags.IntVar(&limit, "limit", 100, "most events to show")
+	oneOf(cmd, "outcome", "success", "failure", "pending")
+	return cmd
+}
+
+// auditPage is how many events are asked for at once.
+const auditPage = 1000
+
+// searchAudit returns at most limit events, and whether there are more.
+func searchAudit(ctx context.Context, c *client, query url.Values, limit int) (events []record[event], more bool, err error) {
+	for {
+		query.Set("limit", strconv.Itoa(min(limit-len(events), auditPage)))
+		var page struct {
+			Events []record[event] `json:"events"`
+			Next   string          `json:"next"`
+		}
+		if err := c.get(ctx, auditRoot+"/events", query, &page); err != nil {
+			return nil, false, err
+		}
+		events = append(events, page.Events...)
+		switch {
+		case page.Next == "":
+			return events, false, nil
+		case len(events) >= limit:
+			return events[:limit], true, nil
+		case page.Next == query.Get("cursor"):
+			return nil, false, errors.New("the server's list does not end: a page names itself as the next")
+		}
+		query.Set("cursor", page.Next)
+	}
+}
+
+func newAuditExportCommand(p *program) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Export the audit log as JSON lines",
+		Long: "Export the audit log as JSON lines. A file takes its name only when the export is complete, and\n" +
+			"can be read by you alone.",
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			file, err := p.createSecret(out)
+			if err != nil {
+				return err
+			}
+			defer file.discard()
+			c, err := p.connect()
+			if err != nil {
+				return err
+			}
+			body, err := c.stream(cmd.Context(), request{method: http.MethodGet, path: auditRoot + "/export"})
+			if err != nil {
+				return fmt.Errorf("exporting the audit log: %w", err)
+			}
+			defer body.Close()
+			if _, err := io.Copy(file, body); err != nil {
+				return fmt.Errorf("exporting the audit log: %w", err)
+			}
+			return file.commit()
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "`FILE` for the events (default: standard output)")
+	return cmd
+}
+
+// offlineVerifier verifies the audit log in the data folder of a server that need not run, and returns
+// the same report that a server gives, as JSON.
+type offlineVerifier func(ctx context.Context, dataDir string) (json.RawMessage, error)
+
+// auditReport is what a verification found.
+type auditReport struct {
+	OK       bool   `json:"ok"`
+	Entries  uint64 `json:"entries"`
+	Anchored uint64 `json:"anchored_sequence"`
+	Problems []struct {
+		Segment  string `json:"segment"`
+		Sequence uint64 `json:"sequence"`
+		Kind     string `json:"kind"`
+		Detail   string `json:"detail"`
+	} `json:"problems"`
+}
+
+// newAuditVerifyCommand returns the command that verifies the audit log: the server does it or, when
+// offline is not nil and --data is given, this program.
+func newAuditVerifyCommand(p *program, offline offlineVerifier) *cobra.Command {
+	var dataDir string
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Check that nobody has changed the audit log",
+		Long: "Check the chain of the audit log and its signed checkpoints, and say up to which entry nothing can\n" +
+			"have been changed, removed or cut off unseen. Problems are listed, and make the exit code 1.",
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := p.verifyAudit(cmd.Context(), offline, dataDir)
+			if err != nil {
+				return fmt.Errorf("verifying the audit log: %w", err)
+			}
+			return p.printAuditReport(report)
+		},
+	}
+	if offline != nil {
+		cmd.Flags().StringVar(&dataDir, "data", "", "data folder `DIR` of a server, to verify its log without it")
+	}
+	return cmd
+}
+
+func (p *program) verifyAudit(ctx context.Context, offline offlineVerifier, dataDir string) (record[auditReport], error) {
+	var report record[auditReport]
+	if dataDir != "" {
+		raw, err := offline(ctx, dataDir)
+		if err != nil {
+			return report, err
+		}
+		return report, report.UnmarshalJSON(raw)
+	}
+	c, err := p.connect()
+	if err != nil {
+		return report, err
+	}
+	return report, c.do(ctx, request{method: http.MethodPost, path: auditRoot + "/verify"}, &report)
+}
+
+func (p *program) printAuditReport(report record[auditReport]) error {
+	found := report.fields
+	if p.flags.output == outputJSON {
+		if err := p.printJSON(report); err != nil {
+			return err
+		}
+	} else if err := p.printAuditTable(found); err != nil {
+		return err
+	}
+	if !found.OK || len(found.Problems) > 0 {
+		return withHint(fmt.Errorf("the audit log has %d problems", len(found.Problems)),
+			"keep a copy of the data folder as it is before anything else")
+	}
+	return nil
+}
+
+func (p *program) printAuditTable(found auditReport) error {
+	err := p.printTable(nil, [][]string{
+		{"INTACT", yes(found.OK)},
+		{"ENTRIES", strconv.FormatUint(found.Entries, 10)},
+		{"ANCHORED TO", strconv.FormatUint(found.Anchored, 10)},
+	})
+	if err != nil || len(found.Problems) == 0 {
+		return err
+	}
+	var rows [][]string
+	for _, problem := range found.Problems {
+		rows = append(rows, []string{
+			printable(problem.Segment), strconv.FormatUint(problem.Sequence, 10),
+			printable(problem.Kind), printable(problem.Detail),
+		})
+	}
+	return p.printTable([]string{"SEGMENT", "SEQUENCE", "KIND", "DETAIL"}, rows)
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"crypto/fips140"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+// clientVersion names the build of this program.
+func clientVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+
+// versions is what the version command prints as JSON.
+type versions struct {
+	Client struct {
+		Version string `json:"version"`
+		Go      string `json:"go"`
+		FIPS    bool   `json:"fips140"`
+	} `json:"client"`
+	Server json.RawMessage `json:"server,omitempty"` // as the server tells it
+}
+
+func newVersionCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Show the version of this program and of the server",
+		Long:  "Show the version of this program and, if it can be reached, of the server. No login is needed.",
+		Args:  arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var v versions
+			v.Client.Version, v.Client.Go, v.Client.FIPS = clientVersion(), runtime.Version(), fips140.Enabled()
+			unreached := p.serverVersion(cmd, &v.Server)
+			if p.flags.output == outputJSON {
+				return p.printJSON(v)
+			}
+			rows := [][]string{
+				{"CLIENT", v.Client.Version},
+				{"GO", v.Client.Go},
+				{"FIPS 140-3 MODULE", yes(v.Client.FIPS)},
+			}
+			if err := p.printTable(nil, append(rows, serverRows(v.Server)...)); err != nil {
+				return err
+			}
+			if unreached != nil {
+				fmt.Fprintf(p.stderr, "server: %s\n", printable(unreached.Error()))
+			}
+			return nil
+		},
+	}
+}
+
+// serverVersion asks the server, whoever the caller is.
+func (p *program) serverVersion(cmd *cobra.Command, into *json.RawMessage) error {
+	s, err := p.settings()
+	if err != nil {
+		return err
+	}
+	c, err := p.newClient(s)
+	if err != nil {
+		return err
+	}
+	return c.do(cmd.Context(), request{method: http.MethodGet, path: "/version", anonymous: true}, into)
+}
+
+// serverRows renders the members of the server's answer, whatever they are.
+func serverRows(raw json.RawMessage) [][]string {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return nil
+	}
+	var rows [][]string
+	for name, value := range members {
+		var text string
+		if json.Unmarshal(value, &text) != nil {
+			text = string(value)
+		}
+		rows = append(rows, []string{"SERVER " + printable(name), printable(text)})
+	}
+	slices.SortFunc(rows, slices.Compare)
+	return rows
+}
