@@ -34,8 +34,8 @@ type Binding struct {
 	Purpose    Purpose // PurposeInstanceKey, directly under Root, or PurposeKeyVersion
 	Account    string
 	Instance   string
-	Key        string // empty for an instance key
-	Version    string // ID of the key version; empty for an instance key
+	Key        string // an instance key needs none
+	Version    string // ID of the key version; an instance key needs none
 	Generation uint32 // of the module's masters, from Info
 	Origin     Origin
 	Size       int // of the key in bytes: 16, 24 or 32
@@ -62,8 +62,8 @@ func (b Binding) Check(parent Handle, generation uint32) error {
 		return fmt.Errorf("%w: purpose %q does not fit the parent key", ErrBinding, b.Purpose)
 	case b.Account == "" || b.Instance == "":
 		return fmt.Errorf("%w: account or instance is empty", ErrBinding)
-	case (b.Purpose == PurposeKeyVersion) != (b.Key != ""), (b.Key != "") != (b.Version != ""):
-		return fmt.Errorf("%w: a key version has a key and a version, an instance key has neither", ErrBinding)
+	case b.Purpose == PurposeKeyVersion && (b.Key == "" || b.Version == ""):
+		return fmt.Errorf("%w: key or version is empty", ErrBinding)
 	case b.Generation != generation:
 		return fmt.Errorf("%w: master generation %d, the module has %d", ErrBinding, b.Generation, generation)
 	case b.Origin != OriginGenerated && b.Origin != OriginImported:
