@@ -1,0 +1,206 @@
+package custody_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"strongroom/custody"
+	"strongroom/custody/software"
+)
+
+// documented reads the vectors of that name from docs/formats.md: a fenced block whose first line
+// says so.
+func documented(t *testing.T, name string, v any) {
+	t.Helper()
+	doc, err := os.ReadFile("../docs/formats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(doc), "```json "+name+"\n")
+	block, _, closed := strings.Cut(block, "```")
+	if !found || !closed {
+		t.Fatalf("no vectors of %q in the document", name)
+	}
+	dec := json.NewDecoder(strings.NewReader(block))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		t.Fatalf("vectors of %q: %v", name, err)
+	}
+}
+
+// importKey loads a published key.
+func importKey(t *testing.T, m custody.Module, key []byte) custody.Handle {
+	t.Helper()
+	h, _, err := m.Import(t.Context(), custody.Root, custody.Binding{
+		Purpose: custody.PurposeInstanceKey, Account: "account", Instance: "instance",
+		Generation: m.Info().Generation, Origin: custody.OriginImported, Size: len(key),
+	}, custody.NewSecret(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestContextIsAsDocumented(t *testing.T) {
+	var vectors []struct {
+		Fields  []string
+		Encoded hexBytes
+	}
+	documented(t, "context", &vectors)
+	for _, v := range vectors {
+		if got := custody.Context(v.Fields...); !bytes.Equal(got, v.Encoded) {
+			t.Errorf("context of %q = %x, want %x", v.Fields, got, v.Encoded)
+		}
+	}
+	if len(vectors) < 5 {
+		t.Errorf("only %d vectors", len(vectors))
+	}
+}
+
+func TestSealIsAsDocumented(t *testing.T) {
+	var vectors []struct {
+		Key                             hexBytes
+		Purpose                         custody.Purpose
+		Context                         []string
+		Blocks, PRK, Info, Derived, Box hexBytes
+		Plaintext                       hexBytes
+		Material                        custody.MaterialID
+	}
+	documented(t, "seal", &vectors)
+	m := openModule(t)
+	sizes := map[int]bool{}
+	for i, v := range vectors {
+		sizes[len(v.Key)] = true
+		h := importKey(t, m, v.Key)
+		box, err := custody.ParseBox(v.Box)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := custody.Open(t.Context(), m, h, v.Purpose, custody.Context(v.Context...), box)
+		if err != nil || !bytes.Equal(got.Reveal(), v.Plaintext) {
+			t.Errorf("%d: opened to %x, %v, want %x", i, got.Reveal(), err, v.Plaintext)
+		}
+		id, err := custody.Identify(t.Context(), m, h)
+		if err != nil || id != v.Material {
+			t.Errorf("%d: material ID = %s, %v, want %s", i, id, err, v.Material)
+		}
+
+		// The steps between, as far as they can be seen from outside.
+		blocks := [2]custody.Block{custody.Block(v.Blocks[:16]), custody.Block(v.Blocks[16:])}
+		if !bytes.Equal(blocks[0][4:], box.Salt[:]) || !bytes.Equal(blocks[1][4:], box.Salt[:]) {
+			t.Errorf("%d: blocks are not made of the salt", i)
+		}
+		macs, err := m.CMAC(t.Context(), h, blocks)
+		if err != nil || !bytes.Equal(append(macs[0][:], macs[1][:]...), v.PRK) {
+			t.Errorf("%d: PRK = %x, %v, want %x", i, macs, err, v.PRK)
+		}
+		derived, err := custody.Expand(v.PRK, string(v.Info))
+		if err != nil || !bytes.Equal(derived, v.Derived) || !bytes.Equal(derived[32:], box.Commitment[:]) {
+			t.Errorf("%d: derived %x, %v, want %x", i, derived, err, v.Derived)
+		}
+	}
+	if len(sizes) != 3 {
+		t.Errorf("vectors have keys of %d sizes, want 3", len(sizes))
+	}
+}
+
+func TestWrappedDataKeyIsAsDocumented(t *testing.T) {
+	var v struct {
+		Key            hexBytes
+		AAD            []string
+		IV, Ciphertext []byte // base64
+		Material       custody.MaterialID
+		Plaintext      hexBytes
+	}
+	documented(t, "wrapped-data-key", &v)
+	m := openModule(t)
+	h := importKey(t, m, v.Key)
+	box := custody.Box{
+		Salt: [12]byte(v.IV[:12]), Nonce: [12]byte(v.IV[12:]),
+		Commitment: [32]byte(v.Ciphertext[:32]), Ciphertext: v.Ciphertext[32:],
+	}
+	got, err := custody.Open(t.Context(), m, h, custody.PurposeDataKey, custody.Context(v.AAD...), box)
+	if err != nil || !bytes.Equal(got.Reveal(), v.Plaintext) {
+		t.Errorf("opened to %x, %v, want %x", got.Reveal(), err, v.Plaintext)
+	}
+	if id, err := custody.Identify(t.Context(), m, h); err != nil || id != v.Material {
+		t.Errorf("material ID = %s, %v, want %s", id, err, v.Material)
+	}
+}
+
+func TestStoredKeysAreAsDocumented(t *testing.T) {
+	type storedKey struct {
+		Binding         custody.Binding
+		Context, Sealed hexBytes
+		Material        custody.MaterialID
+	}
+	var vectors []struct {
+		KeyFile     hexBytes        `json:"key_file"`
+		Passphrase  string          `json:"passphrase"`
+		MasterFile  json.RawMessage `json:"master_file"`
+		InstanceKey storedKey       `json:"instance_key"`
+		KeyVersion  storedKey       `json:"key_version"`
+	}
+	documented(t, "module", &vectors)
+	ways := map[custody.Protection]bool{}
+	for i, v := range vectors {
+		dir := t.TempDir()
+		o := software.Options{MasterFile: filepath.Join(dir, "masters.json"), Passphrase: custody.NewSecret([]byte(v.Passphrase))}
+		if len(v.KeyFile) > 0 {
+			o.KeyFile = filepath.Join(dir, "master.key")
+			if err := os.WriteFile(o.KeyFile, v.KeyFile, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(o.MasterFile, v.MasterFile, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := software.Open(o)
+		if err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		defer m.Close()
+		ways[m.Info().Protection] = true
+		parent := custody.Root
+		for _, key := range []storedKey{v.InstanceKey, v.KeyVersion} {
+			if got := key.Binding.Context(); !bytes.Equal(got, key.Context) {
+				t.Errorf("%d: context of %+v = %x, want %x", i, key.Binding, got, key.Context)
+			}
+			if parent, err = m.Load(t.Context(), parent, key.Binding, custody.Sealed(key.Sealed)); err != nil {
+				t.Fatalf("%d: %v", i, err)
+			}
+			if id, err := custody.Identify(t.Context(), m, parent); err != nil || id != key.Material {
+				t.Errorf("%d: material ID = %s, %v, want %s", i, id, err, key.Material)
+			}
+		}
+	}
+	if len(ways) != 2 {
+		t.Errorf("vectors are sealed in %d ways, want 2", len(ways))
+	}
+}
+
+// TestRowMACIsAsDocumented keeps the vector right; the store's own tests hold the code to it.
+func TestRowMACIsAsDocumented(t *testing.T) {
+	var v struct {
+		Key     hexBytes
+		Table   string
+		Columns []hexBytes
+		MAC     hexBytes
+	}
+	documented(t, "row-mac", &v)
+	fields := []string{v.Table}
+	for _, c := range v.Columns {
+		fields = append(fields, string(c))
+	}
+	mac := hmac.New(sha256.New, v.Key)
+	mac.Write(custody.Context(fields...))
+	if got := mac.Sum(nil); !bytes.Equal(got, v.MAC) {
+		t.Errorf("MAC = %x, want %x", got, v.MAC)
+	}
+}
