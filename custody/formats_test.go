@@ -110,27 +110,35 @@ func TestSealIsAsDocumented(t *testing.T) {
 	}
 }
 
+// TestWrappedDataKeyIsAsDocumented opens what the text holds; its spelling is for package kms to test.
 func TestWrappedDataKeyIsAsDocumented(t *testing.T) {
 	var v struct {
-		Key            hexBytes
-		AAD            []string
-		IV, Ciphertext []byte // base64
-		Material       custody.MaterialID
-		Plaintext      hexBytes
+		Key       hexBytes
+		AAD       []string
+		Text      []byte // base64
+		Plaintext hexBytes
 	}
 	documented(t, "wrapped-data-key", &v)
+	var text struct {
+		Ciphertext, IV  []byte // base64
+		Version, Handle string
+		Material        custody.MaterialID
+	}
+	if err := json.Unmarshal(v.Text, &text); err != nil {
+		t.Fatal(err)
+	}
 	m := openModule(t)
 	h := importKey(t, m, v.Key)
 	box := custody.Box{
-		Salt: [12]byte(v.IV[:12]), Nonce: [12]byte(v.IV[12:]),
-		Commitment: [32]byte(v.Ciphertext[:32]), Ciphertext: v.Ciphertext[32:],
+		Salt: [12]byte(text.IV[:12]), Nonce: [12]byte(text.IV[12:]),
+		Commitment: [32]byte(text.Ciphertext[:32]), Ciphertext: text.Ciphertext[32:],
 	}
 	got, err := custody.Open(t.Context(), m, h, custody.PurposeDataKey, custody.Context(v.AAD...), box)
 	if err != nil || !bytes.Equal(got.Reveal(), v.Plaintext) {
 		t.Errorf("opened to %x, %v, want %x", got.Reveal(), err, v.Plaintext)
 	}
-	if id, err := custody.Identify(t.Context(), m, h); err != nil || id != v.Material {
-		t.Errorf("material ID = %s, %v, want %s", id, err, v.Material)
+	if id, err := custody.Identify(t.Context(), m, h); err != nil || id != text.Material {
+		t.Errorf("material ID = %s, %v, want %s", id, err, text.Material)
 	}
 }
 
