@@ -167,7 +167,7 @@ func (f *face) verify(ctx context.Context, who iam.Caller, _ *httpface.Call) (ht
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return httpface.Answer{Body: report}, nil
+	return httpface.Answer{Body: NewVerification(report)}, nil
 }
 
 // errorBody is what every failure looks like.

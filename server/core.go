@@ -1,0 +1,142 @@
+package server
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/custody"
+	"strongroom/custody/software"
+	"strongroom/internal/lease"
+	"strongroom/sqlstore"
+)
+
+// core is what everything stands on: the data folder, the database, the crypto
+// module with the service's own secrets, and the audit log. A running server and
+// an offline command open the same.
+type core struct {
+	config Config
+	log    *slog.Logger
+	now    func() time.Time
+	folder *folder
+	hub    *lease.Hub
+	db     *sqlstore.DB
+	module custody.Module
+	vault  *custody.Vault
+	audit  *audit.Log
+	closed []func() error              // in reverse order
+}
+
+// openCore opens everything but the audit log, in order; what was opened is
+// closed again on failure.
+func openCore(ctx context.Context, cfg Config, stderr io.Writer) (c *core, err error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	if err := software.HardenProcess(); err != nil {
+		return nil, fmt.Errorf("protecting the memory of the process: %w", err)
+	}
+	c = &core{config: cfg, log: cfg.logger(stderr), now: time.Now, hub: lease.Always()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	if c.folder, err = openFolder(cfg.Data); err != nil {
+		return c, err
+	}
+	c.onClose(c.folder.Close)
+	c.db, err = sqlstore.Open(ctx, sqlstore.Options{
+		Path: c.folder.file(databaseFile), Server: c.folder.server, Hub: c.hub, Now: c.now, Log: c.log,
+	})
+	if err != nil {
+		return c, err
+	}
+	c.onClose(c.db.Close)
+	if c.module, err = openModule(ctx, &c.config, c.folder, c.db); err != nil {
+		return c, err
+	}
+	c.onClose(c.module.Close)
+	if c.vault, err = openVault(ctx, c.module, c.db); err != nil {
+		return c, err
+	}
+	if err = openRowKey(ctx, c.vault, c.db); err != nil {
+		return c, err
+	}
+	return c, nil
+}
+
+// openAudit opens the audit log and writes what committed changes of an earlier
+// run still owe it.
+func (c *core) openAudit(ctx context.Context) error {
+	signer, _, err := auditKey(ctx, c.vault, c.db)
+	if err != nil {
+		return err
+	}
+	a := c.config.Audit
+	c.audit, err = audit.Open(ctx, audit.Options{
+		Dir: c.folder.file(auditFolder), Server: c.folder.server, Signer: signer, Anchors: c.db.Anchors(), Now: c.now,
+		Retention:    audit.Retention{Days: a.RetentionDays, Bytes: a.RetentionMiB << 20},
+		SegmentBytes: a.SegmentMiB << 20, Reserve: uint64(a.ReserveMiB) << 20,
+		OnError: func(err error) { c.log.Error("audit log", "error", err) },
+	})
+	if err != nil {
+		return err
+	}
+	c.onClose(func() error { return c.audit.Close(context.Background()) })
+	c.onClose(func() error { return c.deliver(context.Background()) })
+	return c.deliver(ctx)
+}
+
+// deliverAtOnce is how many events of the outbox are moved together.
+const deliverAtOnce = 500
+
+// deliver moves the events of committed changes from the outbox to the log. An
+// event that was moved before a crash and not yet removed is recognised by its
+// ID, so each is in the log exactly once.
+func (c *core) deliver(ctx context.Context) error {
+	for {
+		events, err := c.db.Outbox(ctx, deliverAtOnce)
+		if err != nil {
+			return fmt.Errorf("reading the outbox: %w", err)
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		if err := c.audit.AppendOnce(ctx, events...); err != nil {
+			return fmt.Errorf("writing the events of committed changes: %w", err)
+		}
+		if err := c.db.Delivered(ctx, events); err != nil {
+			return fmt.Errorf("clearing the outbox: %w", err)
+		}
+	}
+}
+
+// verifyAudit checks the whole log of this server against its keys and anchors.
+func (c *core) verifyAudit(ctx context.Context) (audit.Report, error) {
+	signer, public, err := auditKey(ctx, c.vault, c.db)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	return audit.Verify(ctx, audit.VerifyOptions{
+		Dir: c.folder.file(auditFolder), Server: c.folder.server, Anchors: c.db.Anchors(),
+		Keys: map[string]*ecdsa.PublicKey{signer.KeyID(): public},
+	})
+}
+
+func (c *core) onClose(f func() error) { c.closed = append(c.closed, f) }
+
+// close closes what was opened, the newest first.
+func (c *core) close() error {
+	var errs []error
+	for i := len(c.closed) - 1; i >= 0; i-- {
+		errs = append(errs, c.closed[i]())
+	}
+	c.closed = nil
+	return errors.Join(errs...)
+}
