@@ -193,7 +193,7 @@ func TestClosest(t *testing.T) {
 		"ROTATE":   {"rotate"},
 		"del":      {"delete"},
 		"unwarp":   {"unwrap"},
-		"rwrap":    {"wrap", "rewrap"},
+		"rwrap":    {"wrap", "rewrap", "unwrap"},
 		"":         nil,
 		"entirely": nil,
 	} {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -197,7 +196,10 @@ func newGroupAddMemberCommand(p *program) *cobra.Command {
 				path:   path(groupCollection, group.ID, "members"),
 				body:   map[string]any{"members": members},
 			}, &answer)
-			if err := errors.Join(err, answer.refusal()); err != nil {
+			if err == nil {
+				err = answer.refusal()
+			}
+			if err != nil {
 				return fmt.Errorf("adding to %s: %w", args[0], err)
 			}
 			return p.done("%s added to %s", strings.Join(args[1:], ", "), group.Name)

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -54,7 +55,9 @@ type asked struct {
 func newFake(t *testing.T, routes map[string]http.HandlerFunc) *fake {
 	t.Helper()
 	f := &fake{t: t, routes: routes}
-	server := httptest.NewTLSServer(http.HandlerFunc(f.serve))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // a client that does not trust it is a test
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	f.url = server.URL
 	f.caFile = filepath.Join(t.TempDir(), "ca.pem")
