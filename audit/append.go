@@ -121,8 +121,9 @@ func (l *Log) AppendOnce(ctx context.Context, events ...*Event) error {
 	fresh := make([]*Event, 0, len(wanted))
 	for _, e := range events {
 		id, _ := parseID(e.ID)
-		if wanted[id] == e {
-			fresh = append(fresh, e)
+		if wanted[id] != nil {
+			fresh = append(fresh, wanted[id])
+			delete(wanted, id)
 		}
 	}
 	// An item is written whole, so a long outbox goes in pieces that fit a batch.

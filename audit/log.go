@@ -177,6 +177,7 @@ func (l *Log) start(ctx context.Context) error {
 	go l.commit()
 	l.keep.Go(func() { l.watch(running) })
 	l.keep.Go(func() { l.file(running) })
+	poke(l.shelf)
 	if err := l.checkpoint(ctx); err != nil {
 		l.stop()
 		l.keep.Wait()

@@ -81,7 +81,7 @@ type Report struct {
 }
 
 // OK reports whether nothing was found wrong.
-func (r *Report) OK() bool { return r.Found == 0 }
+func (r Report) OK() bool { return r.Found == 0 }
 
 // maxProblems bounds a report about a log that is damaged throughout.
 const maxProblems = 1000

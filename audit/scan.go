@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// readBuffer holds several lines of any length.
-const readBuffer = 4 * maxLine
+// readBuffer holds a line of any length, and more.
+const readBuffer = 2 * maxLine
 
 // scanner reads the lines of a segment forward.
 type scanner struct {
