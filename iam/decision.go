@@ -21,6 +21,7 @@ type Object struct {
 	KeyRing       string
 	Type          string // resourceType: "key", "bucket", "resource-group", …
 	Resource      string
+	Data          *Data // what the request names inside it, for rules; nil for nothing
 }
 
 // Decider decides whether a caller may do something.
