@@ -6,10 +6,10 @@ SHELL := /bin/bash
 
 GO      ?= go
 DATA    ?= data
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-# The version comes from VERSION alone, so that a tree without .git, or with one
-# that git will not read, builds all the same.
+# The program takes its version from the commit it is built of. A tree without
+# .git, or with one that git will not read, builds all the same, without one.
+STAMP := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo true || echo false)
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 TOOL := $(GO) tool -modfile=tools/go.mod
@@ -31,7 +31,7 @@ run: build ## build, then start everything on the embedded defaults in ./data
 .PHONY: build
 build: ## bin/strongroom, one static binary
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/strongroom ./cmd/strongroom
+	CGO_ENABLED=0 $(GO) build -buildvcs=$(STAMP) -trimpath -ldflags '-s -w' -o bin/strongroom ./cmd/strongroom
 
 .PHONY: test
 test: setup lint race clients ## install what the tests need, then lint and run all of them
