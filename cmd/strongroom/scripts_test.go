@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,23 +21,29 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestScripts runs testdata/script: what people type, against a real server. A script that starts
-// with "server" gets one of its own, and the environment of its administrator.
+// TestScripts runs testdata/script: what people type, against a real server. "server start" gives a
+// script a server of its own, and the environment of its administrator.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
+		Dir:                "testdata/script",
+		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
+			s := &scriptServer{data: filepath.Join(env.WorkDir, "data")}
+			env.Values[serverOfScript{}] = s
+			env.Defer(func() {
+				if err := s.stop(); err != nil {
+					env.T().Log("the server ended badly: ", err, "\n", s.log.String())
+				}
+			})
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server":     startServer,
-			"stdout2env": stdoutToEnv,
-			"fileenv":    fileToEnv,
-			"code":       wantCode,
-			"private":    wantPrivate,
+			"server":  controlServer,
+			"jsonenv": jsonToEnv,
+			"fileenv": fileToEnv,
+			"code":    wantCode,
+			"private": wantPrivate,
 		},
 	})
 }
@@ -46,54 +53,84 @@ const (
 	stopLimit  = 20 * time.Second
 )
 
-// startServer is the script command "server": it starts a server on a data folder of the script, waits
-// until it is ready, and sets the variables of its credentials file.
-func startServer(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 0 {
-		ts.Fatalf("usage: server")
+// scriptServer is the server of one script.
+type scriptServer struct {
+	data  string        // its data folder
+	cmd   *exec.Cmd     // nil while it does not run
+	ended chan struct{} // closed when the process has ended
+	exit  error         // how it ended; to be read after ended
+	log   bytes.Buffer  // its output; to be read after ended
+}
+
+// serverOfScript is the key of a script's *scriptServer among the values of its environment.
+type serverOfScript struct{}
+
+// controlServer is the script command "server start|stop". A server that is started is ready, and the
+// variables of its credentials file are set; one that is stopped must end without an error.
+func controlServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: server start|stop")
 	}
-	data := ts.MkAbs("data")
-	var log bytes.Buffer
-	cmd := exec.Command("strongroom", "serve", "--data", data, "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0")
-	cmd.Env = append(os.Environ(), "HOME="+ts.MkAbs("."), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
-	cmd.Stdout, cmd.Stderr = &log, &log
-	ts.Check(cmd.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	ts.Defer(func() {
-		if err := stop(cmd.Process, ended); err != nil {
-			ts.Logf("the server ended badly: %v\n%s", err, log.String())
+	s := ts.Value(serverOfScript{}).(*scriptServer)
+	switch args[0] {
+	case "start":
+		vars, err := s.start()
+		if err != nil {
+			err = errors.Join(err, s.stop()) // it has ended before its output is read
+			ts.Fatalf("starting the server: %v\n%s", err, s.log.String())
 		}
-	})
-	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
-	defer cancel()
-	vars, err := waitForServer(ctx, data, ended)
-	if err != nil {
-		// The process may still write to log; it is ended before log is read.
-		err = errors.Join(err, stop(cmd.Process, ended))
-		ts.Fatalf("starting the server: %v\n%s", err, log.String())
-	}
-	for name, value := range vars {
-		ts.Setenv(name, value)
+		for name, value := range vars {
+			ts.Setenv(name, value)
+		}
+	case "stop":
+		if err := s.stop(); err != nil {
+			ts.Fatalf("stopping the server: %v\n%s", err, s.log.String())
+		}
+	default:
+		ts.Fatalf("usage: server start|stop")
 	}
 }
 
+// start runs the server and returns its credentials once it is ready.
+func (s *scriptServer) start() (map[string]string, error) {
+	s.log.Reset()
+	s.cmd = exec.Command("strongroom", "serve", "--data", s.data, "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0")
+	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	s.ended = make(chan struct{})
+	if err := s.cmd.Start(); err != nil {
+		s.cmd = nil
+		return nil, err
+	}
+	go func() {
+		s.exit = s.cmd.Wait()
+		close(s.ended)
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	return waitForServer(ctx, s.data, s.ended)
+}
+
 // stop ends the server as its operator would, and returns why it ended otherwise.
-func stop(process *os.Process, ended chan error) error {
-	if err := process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+func (s *scriptServer) stop() error {
+	if s.cmd == nil {
+		return nil
+	}
+	defer func() { s.cmd = nil }()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
-	case err := <-ended:
-		ended <- err // for whoever asks again
-		return err
+	case <-s.ended:
+		return s.exit
 	case <-time.After(stopLimit):
-		return errors.Join(errors.New("the server does not end"), process.Kill())
+		err := errors.Join(errors.New("the server does not end"), s.cmd.Process.Kill())
+		<-s.ended
+		return err
 	}
 }
 
 // waitForServer returns the variables of the credentials file once the server is ready.
-func waitForServer(ctx context.Context, data string, ended chan error) (map[string]string, error) {
+func waitForServer(ctx context.Context, data string, ended <-chan struct{}) (map[string]string, error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -105,9 +142,8 @@ func waitForServer(ctx context.Context, data string, ended chan error) (map[stri
 			return vars, nil
 		}
 		select {
-		case exit := <-ended:
-			ended <- exit
-			return nil, fmt.Errorf("it ended: %v", exit)
+		case <-ended:
+			return nil, errors.New("it ended")
 		case <-ctx.Done():
 			return nil, fmt.Errorf("it is not ready: %w", err)
 		case <-tick.C:
@@ -162,13 +198,22 @@ func ready(ctx context.Context, vars map[string]string) error {
 	return nil
 }
 
-// stdoutToEnv is the script command "stdout2env NAME": it sets a variable to what the last command
-// printed, without the line end.
-func stdoutToEnv(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: stdout2env NAME")
+// jsonToEnv is the script command "jsonenv NAME MEMBER": it sets a variable to a member of the JSON that
+// the last command printed; of the first element, when that is an array.
+func jsonToEnv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: jsonenv NAME MEMBER")
 	}
-	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+	var members []map[string]any
+	text := []byte(ts.ReadFile("stdout"))
+	if err := json.Unmarshal(text, &members); err != nil {
+		members = make([]map[string]any, 1)
+		ts.Check(json.Unmarshal(text, &members[0]))
+	}
+	if len(members) == 0 || members[0][args[1]] == nil {
+		ts.Fatalf("there is no member %s", args[1])
+	}
+	ts.Setenv(args[0], fmt.Sprint(members[0][args[1]]))
 }
 
 // fileToEnv is the script command "fileenv NAME FILE": it sets a variable to the content of a file.
