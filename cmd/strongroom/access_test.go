@@ -195,8 +195,10 @@ func TestAuthorizationBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(url.Values{"account_id": {accountID}, "service_name": {"kms"}, "source_service_name": {"cloud-object-storage"},
-		"policy_type": {"authorization"}}, query); diff != "" {
+	if diff := cmp.Diff(url.Values{
+		"account_id": {accountID}, "service_name": {"kms"}, "source_service_name": {"cloud-object-storage"},
+		"policy_type": {"authorization"},
+	}, query); diff != "" {
 		t.Errorf("query for roles (-want +got):\n%s", diff)
 	}
 }

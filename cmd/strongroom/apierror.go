@@ -123,6 +123,15 @@ type errorEnvelope struct {
 	} `json:"errors"`
 	Message string `json:"message"`
 	Code    string `json:"error_code"`
+
+	// Strongroom's own operations. OAuth has a text under the same name, which is left undecoded.
+	Error json.RawMessage `json:"error"`
+}
+
+// ownError is the member "error" of Strongroom's own operations.
+type ownError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 func (env *errorEnvelope) read() (code, message string) {
@@ -136,8 +145,14 @@ func (env *errorEnvelope) read() (code, message string) {
 		return env.TokenCode, joinDetails(env.TokenMessage, env.TokenDetails)
 	case len(env.Errors) > 0:
 		return firstOf(env.Errors[0].MessageCode, env.Errors[0].Code), env.Errors[0].Message
+	case env.Message != "":
+		return env.Code, env.Message
 	}
-	return env.Code, env.Message
+	var own ownError
+	if json.Unmarshal(env.Error, &own) != nil {
+		return "", ""
+	}
+	return own.Code, own.Message
 }
 
 func joinDetails(message, details string) string {

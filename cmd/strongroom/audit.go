@@ -52,7 +52,9 @@ func eventColumns() []column[event] {
 }
 
 func newAuditListCommand(p *program) *cobra.Command {
-	var from, until, instance, key, action, initiator, outcome, correlation string
+	var instance, key, action, initiator, outcome, correlation string
+	var period auditPeriod
+	var unowned bool
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "list",
@@ -67,15 +69,11 @@ func newAuditListCommand(p *program) *cobra.Command {
 				return usageErrorf("--limit must be at least 1")
 			}
 			query := url.Values{}
-			for _, bound := range []struct{ flag, name, value string }{{"--from", "from", from}, {"--to", "to", until}} {
-				if bound.value == "" {
-					continue
-				}
-				at, err := p.pastTime(bound.flag, bound.value)
-				if err != nil {
-					return err
-				}
-				query.Set(bound.name, at)
+			if unowned {
+				query.Set("unowned", "true")
+			}
+			if err := period.set(p, query); err != nil {
+				return err
 			}
 			for name, value := range map[string]string{
 				"key": key, "action": action, "initiator": initiator, "outcome": outcome, "correlation": correlation,
@@ -109,17 +107,40 @@ func newAuditListCommand(p *program) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&from, "from", "", "only events since this `TIME`, or such as 24h ago")
-	flags.StringVar(&until, "to", "", "only events until this `TIME`, or such as 1h ago")
+	period.register(cmd)
 	flags.StringVar(&instance, "instance", "", "only events of this instance: GUID, CRN or name")
 	flags.StringVar(&key, "key", "", "only events of this key, by ID")
 	flags.StringVar(&action, "action", "", "only this action, such as kms.secrets.unwrap")
 	flags.StringVar(&initiator, "initiator", "", "only events of this IAM ID")
 	flags.StringVar(&outcome, "outcome", "", "only this outcome: success, failure or pending")
 	flags.StringVar(&correlation, "correlation", "", "only events of the request with this correlation ID")
+	flags.BoolVar(&unowned, "unowned", false, "events that belong to no account, such as refused logins; for the operator of the server")
 	flags.IntVar(&limit, "limit", 100, "most events to show")
 	oneOf(cmd, "outcome", "success", "failure", "pending")
 	return cmd
+}
+
+// auditPeriod bounds events by time.
+type auditPeriod struct{ from, to string }
+
+func (ap *auditPeriod) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&ap.from, "from", "", "only events since this `TIME`, or such as 24h ago")
+	cmd.Flags().StringVar(&ap.to, "to", "", "only events until this `TIME`, or such as 1h ago")
+}
+
+// set adds the bounds that were given to query.
+func (ap *auditPeriod) set(p *program, query url.Values) error {
+	for _, bound := range []struct{ name, value string }{{"from", ap.from}, {"to", ap.to}} {
+		if bound.value == "" {
+			continue
+		}
+		at, err := p.pastTime("--"+bound.name, bound.value)
+		if err != nil {
+			return err
+		}
+		query.Set(bound.name, at)
+	}
+	return nil
 }
 
 // auditPage is how many events are asked for at once.
@@ -151,6 +172,7 @@ func searchAudit(ctx context.Context, c *client, query url.Values, limit int) (e
 
 func newAuditExportCommand(p *program) *cobra.Command {
 	var out string
+	var period auditPeriod
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Export the audit log as JSON lines",
@@ -158,6 +180,10 @@ func newAuditExportCommand(p *program) *cobra.Command {
 			"can be read by you alone.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			query := url.Values{}
+			if err := period.set(p, query); err != nil {
+				return err
+			}
 			file, err := p.createSecret(out)
 			if err != nil {
 				return err
@@ -167,7 +193,7 @@ func newAuditExportCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			body, err := c.stream(cmd.Context(), request{method: http.MethodGet, path: auditRoot + "/export"})
+			body, err := c.stream(cmd.Context(), request{method: http.MethodGet, path: auditRoot + "/export", query: query})
 			if err != nil {
 				return fmt.Errorf("exporting the audit log: %w", err)
 			}
@@ -178,6 +204,7 @@ func newAuditExportCommand(p *program) *cobra.Command {
 			return file.commit()
 		},
 	}
+	period.register(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "`FILE` for the events (default: standard output)")
 	return cmd
 }
@@ -188,10 +215,12 @@ type offlineVerifier func(ctx context.Context, dataDir string) (json.RawMessage,
 
 // auditReport is what a verification found.
 type auditReport struct {
-	OK       bool   `json:"ok"`
-	Entries  uint64 `json:"entries"`
-	Anchored uint64 `json:"anchored_sequence"`
-	Problems []struct {
+	OK          bool   `json:"ok"`
+	Entries     uint64 `json:"entries"`
+	Anchored    uint64 `json:"anchored_sequence"` // nothing up to here can have been changed unseen
+	AfterAnchor uint64 `json:"after_anchor"`      // entries behind it
+	Found       int    `json:"problem_count"`     // of all problems; only the first are listed
+	Problems    []struct {
 		Segment  string `json:"segment"`
 		Sequence uint64 `json:"sequence"`
 		Kind     string `json:"kind"`
@@ -249,7 +278,7 @@ func (p *program) printAuditReport(report record[auditReport]) error {
 		return err
 	}
 	if !found.OK || len(found.Problems) > 0 {
-		return withHint(fmt.Errorf("the audit log has %d problems", len(found.Problems)),
+		return withHint(fmt.Errorf("problems in the audit log: %d", max(found.Found, len(found.Problems))),
 			"keep a copy of the data folder as it is before anything else")
 	}
 	return nil
@@ -260,6 +289,7 @@ func (p *program) printAuditTable(found auditReport) error {
 		{"INTACT", yes(found.OK)},
 		{"ENTRIES", strconv.FormatUint(found.Entries, 10)},
 		{"ANCHORED TO", strconv.FormatUint(found.Anchored, 10)},
+		{"AFTER ANCHOR", strconv.FormatUint(found.AfterAnchor, 10)},
 	})
 	if err != nil || len(found.Problems) == 0 {
 		return err

@@ -81,15 +81,15 @@ func TestAuditExportIsWholeOrNotThere(t *testing.T) {
 
 func TestAuditVerify(t *testing.T) {
 	f := newFake(t, map[string]http.HandlerFunc{
-		"POST /strongroom/v1/audit/verify": answer(200, `{"ok":true,"entries":12,"anchored_sequence":10,"problems":[]}`),
+		"POST /strongroom/v1/audit/verify": answer(200, `{"ok":true,"entries":12,"anchored_sequence":10,"after_anchor":2,"problem_count":0,"problems":[]}`),
 	})
 	s := newShell(t, f)
-	if out := s.ok("audit", "verify").stdout; !strings.Contains(out, "INTACT       yes") || !strings.Contains(out, "ANCHORED TO  10") {
+	if out := s.ok("audit", "verify").stdout; !strings.Contains(out, "INTACT        yes") || !strings.Contains(out, "ANCHORED TO   10") {
 		t.Errorf("output is\n%s", out)
 	}
-	report := `{"ok":false,"entries":12,"anchored_sequence":10,"problems":[{"segment":"00001.log","sequence":7,"kind":"hash","detail":"entry was changed"}]}`
+	report := `{"ok":false,"entries":12,"anchored_sequence":10,"problem_count":1,"problems":[{"segment":"00001.log","sequence":7,"kind":"hash","detail":"entry was changed"}]}`
 	f.routes["POST /strongroom/v1/audit/verify"] = answer(200, report)
-	r := s.fails(strongroom.ExitFailure, []string{"the audit log has 1 problem"}, "audit", "verify")
+	r := s.fails(strongroom.ExitFailure, []string{"problems in the audit log: 1"}, "audit", "verify")
 	if !strings.Contains(r.stdout, "00001.log  7         hash  entry was changed") {
 		t.Errorf("output is\n%s", r.stdout)
 	}

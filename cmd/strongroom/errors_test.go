@@ -49,6 +49,11 @@ func TestEveryErrorEnvelopeIsRead(t *testing.T) {
 			`{"message":"outer","status_code":404,"error_code":"RC-X"}`,
 			"outer (RC-X)",
 		},
+		"Strongroom's own": {
+			`{"error":{"code":"not_found","message":"no such thing","correlation_id":"c"}}`,
+			"no such thing (not_found)",
+		},
+		"OAuth's":           {`{"error":"invalid_request"}`, "the server answered bad gateway"},
 		"none of them":      {`<html>nginx</html>`, "the server answered bad gateway"},
 		"empty":             {``, "the server answered bad gateway"},
 		"empty arrays":      {`{"resources":[],"errors":[]}`, "the server answered bad gateway"},
