@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -40,10 +41,12 @@ func Build(t *testing.T) string {
 	return binary
 }
 
-// Place is where a server runs: the program, its data folder, and the file that
-// its standard output and error are added to.
+// Place is where a server runs.
 type Place struct {
-	Binary, Data, Log string
+	Binary string   // the program
+	Data   string   // its data folder
+	Log    string   // the file that its standard output and error are added to
+	Args   []string // of serve, beside the folder and free ports
 }
 
 // NewPlace returns a place in a fresh folder of the test.
@@ -81,7 +84,8 @@ func (p Place) Launch(t *testing.T) *Server {
 		t.Fatal(err)
 	}
 	defer log.Close() // the process has a copy
-	cmd := exec.Command(p.Binary, "serve", "--data", p.Data, "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0")
+	args := []string{"serve", "--data", p.Data, "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"}
+	cmd := exec.Command(p.Binary, append(args, p.Args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -179,14 +183,24 @@ func (s *Server) Value(t *testing.T, name string) string {
 	return v
 }
 
+// Values returns a copy of what the credentials file sets.
+func (s *Server) Values() map[string]string {
+	values := maps.Clone(s.values)
+	for _, own := range []string{"PATH", "PWD", "_", "SHLVL"} { // of the shell that read it
+		delete(values, own)
+	}
+	return values
+}
+
+// PID returns the process ID.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Environ returns the environment of the test with the values of the
 // credentials file, and the folder of the program in PATH.
 func (s *Server) Environ() []string {
 	env := os.Environ()
-	for name, value := range s.values {
-		if name != "PATH" {
-			env = append(env, name+"="+value)
-		}
+	for name, value := range s.Values() {
+		env = append(env, name+"="+value)
 	}
 	return append(env, "PATH="+filepath.Dir(s.Binary)+":"+os.Getenv("PATH"))
 }

@@ -1,0 +1,3 @@
+// Package start holds no code but tests: what an operator relies on when a server
+// starts, runs and ends.
+package start
