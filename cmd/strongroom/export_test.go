@@ -11,7 +11,6 @@ var (
 	DecodeError = decodeError
 	TokenClaims = decodeClaims
 	Closest     = closest
-	Printable   = printable
 	ShortTime   = shortTime
 )
 

@@ -105,9 +105,6 @@ func mergeQuery(asked, next url.Values) url.Values {
 
 // collection is the envelope of Key Protect.
 type collection[T any] struct {
-	Metadata struct {
-		Total int `json:"collectionTotal"`
-	} `json:"metadata"`
 	Resources []record[T] `json:"resources"`
 }
 

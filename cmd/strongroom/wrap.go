@@ -11,9 +11,6 @@ import (
 type wrapAnswer struct {
 	Plaintext  []byte `json:"plaintext"`
 	Ciphertext string `json:"ciphertext"`
-	Version    struct {
-		ID string `json:"id"`
-	} `json:"keyVersion"`
 }
 
 // aadFlag adds the additional authenticated data, which is no secret.
