@@ -76,6 +76,8 @@ var layout = []room{
 	{"internal/httpface", helpers, []string{"audit", "fault"}},
 	{"internal/lease", helpers, nil},
 
+	{"kms/kmstest", outsides, []string{engines, domain, ground, helpers}},
+
 	{"test", outsides, []string{house, faces, engines, domain, ground, helpers}},
 	{"bench", outsides, []string{house, faces, engines, domain, ground, helpers}},
 }

@@ -1,0 +1,116 @@
+package kms
+
+import (
+	"time"
+
+	"strongroom/custody"
+	"strongroom/iam"
+	"strongroom/internal/lease"
+)
+
+// Config is what the service works with. All fields are needed but those that say otherwise.
+type Config struct {
+	Store     Store
+	Instances Instances
+	Module    custody.Module
+	Hub       *lease.Hub
+	Decider   iam.Decider
+	Viewer    Viewer
+	Log       iam.Recorder
+	Now       func() time.Time
+
+	// RotationWait is how long after a rotation a key cannot be rotated again. Zero: not at all;
+	// IBM's service waits one hour.
+	RotationWait time.Duration
+	// CachedKeys is how many key records are kept in memory; zero means 10,000.
+	CachedKeys int
+	// LoadedKeys is how many keys stay loaded in the crypto module; zero means 10,000.
+	LoadedKeys int
+}
+
+// Service is the key service. Safe for concurrent use.
+type Service struct {
+	store        Store
+	instances    Instances
+	module       custody.Module
+	hub          *lease.Hub
+	viewer       Viewer
+	door         iam.Door
+	now          func() time.Time
+	rotationWait time.Duration
+
+	records *lease.Cache[keyRef, *Record]
+	aliases *lease.Cache[aliasRef, KeyID]
+	loaded  *loadedKeys
+}
+
+// keyRef and aliasRef name what is cached: both are unique in an instance only.
+type (
+	keyRef struct {
+		instance InstanceID
+		key      KeyID
+	}
+	aliasRef struct {
+		instance InstanceID
+		alias    string
+	}
+)
+
+const defaultCached = 10_000
+
+// New returns the service.
+func New(c Config) *Service {
+	if c.CachedKeys == 0 {
+		c.CachedKeys = defaultCached
+	}
+	if c.LoadedKeys == 0 {
+		c.LoadedKeys = defaultCached
+	}
+	s := &Service{
+		store: c.Store, instances: c.Instances, module: c.Module, hub: c.Hub, viewer: c.Viewer,
+		door: iam.Door{Decide: c.Decider, Log: c.Log, Service: "Key Protect", Refusal: 401},
+		now:  c.Now, rotationWait: c.RotationWait,
+		records: lease.NewCache[keyRef, *Record](c.Hub, c.CachedKeys, nil),
+		aliases: lease.NewCache[aliasRef, KeyID](c.Hub, c.CachedKeys, nil),
+		loaded:  newLoadedKeys(c.Module, c.LoadedKeys),
+	}
+	c.Hub.Watch(s.changed, ChangeKey, ChangeAlias, ChangeInstance)
+	return s
+}
+
+// changed forgets what a committed change has made outdated.
+func (s *Service) changed(c lease.Change) {
+	in := InstanceID(c.Scope)
+	switch c.Kind {
+	case ChangeKey:
+		s.records.Drop(keyRef{in, KeyID(c.ID)})
+		s.loaded.drop(keyRef{in, KeyID(c.ID)})
+	case ChangeAlias:
+		s.aliases.Drop(aliasRef{in, c.ID})
+	case ChangeInstance:
+		// The rows of the instance go with its key, without a change for each.
+		s.records.Clear()
+		s.aliases.Clear()
+		s.loaded.dropInstance(in)
+	}
+}
+
+// steady runs an operation that may use what is cached. If the lease was not held all the while,
+// what came of it is thrown away, and the operation runs once more from authoritative reads.
+func (s *Service) steady(do func(from source) error) error {
+	if s.hub.Held() {
+		pass := s.hub.Enter()
+		if err := do(cached); pass.Good() {
+			return err
+		}
+	}
+	return do(authoritative)
+}
+
+// source says where an operation reads what it needs to know of a key.
+type source int
+
+const (
+	cached        source = iota // from leased memory, else from the store
+	authoritative               // from the store
+)

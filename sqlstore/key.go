@@ -1,0 +1,236 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/kms"
+)
+
+// Keys keeps what the key service needs; it is a kms.Store.
+type Keys struct{ db *DB }
+
+var _ kms.Store = (*Keys)(nil)
+
+// Keys returns the store of the key service.
+func (db *DB) Keys() *Keys { return &Keys{db} }
+
+// keyColumns are the columns of a key in the order in which scanKey reads them.
+const keyColumns = `k.instance, k.id, k.account, k.ring, k.name, k.description, k.aliases, k.tags,
+	k.extractable, k.imported, k.state, k.created_at, k.created_by, k.updated_at, k.rotated_at,
+	k.expires_at, k.deleted_at, k.deleted_by, k.version, k.version_number, k.version_at,
+	k.version_size, k.revision, k.mac`
+
+// Key implements kms.Store.
+func (s *Keys) Key(ctx context.Context, in kms.InstanceID, id kms.KeyID) (kms.Key, error) {
+	k, err := s.scanKey(s.db.queryRow(ctx, `SELECT `+keyColumns+` FROM keys k WHERE k.instance = $1 AND k.id = $2`,
+		string(in), string(id)))
+	return k, absent(err)
+}
+
+var errVersions = errors.New("versions are missing or do not belong together")
+
+// Record implements kms.Store. A key whose versions are not all there is an error: who can write
+// the database must not be able to make a key forget one.
+func (s *Keys) Record(ctx context.Context, in kms.InstanceID, id kms.KeyID) (kms.Record, error) {
+	for {
+		k, err := s.Key(ctx, in, id)
+		if err != nil {
+			return kms.Record{}, err
+		}
+		versions, err := s.versions(ctx, k)
+		if err != nil {
+			return kms.Record{}, fmt.Errorf("reading versions of key %s: %w", id, err)
+		}
+		switch {
+		case len(versions) == k.Newest.Number && versions[0].Stamp == k.Newest:
+			return kms.Record{Key: k, Versions: versions}, nil
+		case len(versions) <= k.Newest.Number:
+			return kms.Record{}, fmt.Errorf("key %s: %w", id, errVersions)
+		}
+		// Rotated between the two readings: once more.
+	}
+}
+
+// Resolve implements kms.Store.
+func (s *Keys) Resolve(ctx context.Context, in kms.InstanceID, alias string) (kms.KeyID, error) {
+	var id kms.KeyID
+	err := s.db.queryRow(ctx, `
+		SELECT key FROM key_aliases WHERE instance = $1 AND alias = $2
+		ORDER BY live DESC, changed_at DESC, key LIMIT 1`, string(in), alias).Scan(&id)
+	return id, absent(err)
+}
+
+// InsertKey implements kms.Store.
+func (s *Keys) InsertKey(ctx context.Context, k kms.Key, v kms.Version, instanceRevision int64, ev *audit.Event) error {
+	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.instanceActive(ctx, k.Instance, instanceRevision); err != nil {
+			return err
+		}
+		for _, alias := range k.Aliases {
+			if err := t.takeAlias(ctx, k, alias); err != nil {
+				return err
+			}
+		}
+		if err := s.insertKey(ctx, t, k); err != nil {
+			return err
+		}
+		if err := s.insertVersion(ctx, t, k, v); err != nil {
+			return err
+		}
+		t.changed(kms.ChangeKey, string(k.Instance), string(k.ID))
+		return t.record(ctx, ev)
+	})
+}
+
+// instanceActive returns ErrStale unless the instance is active and at the revision.
+func (t *tx) instanceActive(ctx context.Context, in kms.InstanceID, revision int64) error {
+	var one int
+	err := t.queryRow(ctx, `SELECT 1 FROM instances WHERE guid = $1 AND state = 'active' AND revision = $2`,
+		string(in), revision).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrStale
+	}
+	return err
+}
+
+// takeAlias gives an alias to a live key, or returns ErrExists.
+func (t *tx) takeAlias(ctx context.Context, k kms.Key, alias string) error {
+	n, err := t.exec(ctx, `
+		INSERT INTO key_aliases (instance, alias, key, live, changed_at) VALUES ($1, $2, $3, TRUE, $4)
+		ON CONFLICT DO NOTHING`, string(k.Instance), alias, string(k.ID), micros(t.now))
+	if err == nil && n == 0 {
+		err = ErrExists
+	}
+	t.changed(kms.ChangeAlias, string(k.Instance), alias)
+	return err
+}
+
+func (s *Keys) insertKey(ctx context.Context, t *tx, k kms.Key) error {
+	row, err := s.keyRow(k)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `
+		INSERT INTO keys (instance, id, account, ring, name, description, aliases, tags, extractable,
+			imported, state, created_at, created_by, updated_at, rotated_at, expires_at, deleted_at,
+			deleted_by, version, version_number, version_at, version_size, revision, mac)
+		VALUES (`+placeholders(1, len(row))+`)`, row...)
+	return err
+}
+
+// UpdateKey implements kms.Store.
+func (s *Keys) UpdateKey(ctx context.Context, k kms.Key, v *kms.Version, ev *audit.Event) error {
+	was := k.Revision
+	k.Revision++
+	row, err := s.keyRow(k)
+	if err != nil {
+		return err
+	}
+	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+		err := t.swap(ctx, `
+			UPDATE keys SET account = $3, ring = $4, name = $5, description = $6, aliases = $7, tags = $8,
+				extractable = $9, imported = $10, state = $11, created_at = $12, created_by = $13,
+				updated_at = $14, rotated_at = $15, expires_at = $16, deleted_at = $17, deleted_by = $18,
+				version = $19, version_number = $20, version_at = $21, version_size = $22, revision = $23,
+				mac = $24
+			WHERE instance = $1 AND id = $2 AND revision = $25`, append(row, was)...)
+		if err != nil {
+			return err
+		}
+		if k.State == kms.Destroyed {
+			if err := t.releaseAliases(ctx, k); err != nil {
+				return err
+			}
+		}
+		if v != nil {
+			if err := s.insertVersion(ctx, t, k, *v); err != nil {
+				return err
+			}
+		}
+		t.changed(kms.ChangeKey, string(k.Instance), string(k.ID))
+		return t.record(ctx, ev)
+	})
+}
+
+// releaseAliases lets other keys take the aliases of a deleted one.
+func (t *tx) releaseAliases(ctx context.Context, k kms.Key) error {
+	for _, alias := range k.Aliases {
+		t.changed(kms.ChangeAlias, string(k.Instance), alias)
+	}
+	_, err := t.exec(ctx, `UPDATE key_aliases SET live = FALSE, changed_at = $3 WHERE instance = $1 AND key = $2`,
+		string(k.Instance), string(k.ID), micros(t.now))
+	return err
+}
+
+// keyRow returns the values of all columns of a key, the MAC of the others last.
+func (s *Keys) keyRow(k kms.Key) ([]any, error) {
+	aliases, tags, err := encodeLists(k)
+	if err != nil {
+		return nil, err
+	}
+	return []any{
+		string(k.Instance), string(k.ID), string(k.Account), string(k.Ring), k.Name, k.Description,
+		aliases, tags, k.Extractable, k.Imported, int(k.State), micros(k.Created), string(k.CreatedBy),
+		micros(k.Updated), optional(k.Rotated), optional(k.Expires), optional(k.Deleted),
+		string(k.DeletedBy), string(k.Newest.ID), k.Newest.Number, micros(k.Newest.Created),
+		k.Newest.Size, k.Revision, s.db.sum("keys", keyMACed(k, aliases, tags)...),
+	}, nil
+}
+
+// keyMACed are the columns that a key's MAC covers: all.
+func keyMACed(k kms.Key, aliases, tags string) []any {
+	return []any{
+		string(k.Instance), string(k.ID), string(k.Account), string(k.Ring), k.Name, k.Description,
+		aliases, tags, k.Extractable, k.Imported, int(k.State), k.Created, string(k.CreatedBy),
+		k.Updated, k.Rotated, k.Expires, k.Deleted, string(k.DeletedBy),
+		string(k.Newest.ID), k.Newest.Number, k.Newest.Created, k.Newest.Size, k.Revision,
+	}
+}
+
+func (s *Keys) scanKey(row scanner) (kms.Key, error) {
+	var (
+		k                           kms.Key
+		aliases, tags               string
+		created, updated, versionAt int64
+		rotated, expires, deleted   sql.NullInt64
+		mac                         []byte
+	)
+	err := row.Scan(&k.Instance, &k.ID, &k.Account, &k.Ring, &k.Name, &k.Description, &aliases, &tags,
+		&k.Extractable, &k.Imported, &k.State, &created, &k.CreatedBy, &updated, &rotated,
+		&expires, &deleted, &k.DeletedBy, &k.Newest.ID, &k.Newest.Number, &versionAt,
+		&k.Newest.Size, &k.Revision, &mac)
+	if err != nil {
+		return kms.Key{}, err
+	}
+	k.Created, k.Updated, k.Newest.Created = fromMicros(created), fromMicros(updated), fromMicros(versionAt)
+	k.Rotated, k.Expires, k.Deleted = fromMicros(rotated.Int64), fromMicros(expires.Int64), fromMicros(deleted.Int64)
+	if err := s.db.check(mac, "keys", string(k.ID), keyMACed(k, aliases, tags)...); err != nil {
+		return kms.Key{}, err
+	}
+	if err := errors.Join(decodeList(aliases, &k.Aliases), decodeList(tags, &k.Tags)); err != nil {
+		return kms.Key{}, fmt.Errorf("key %s: %w", k.ID, err)
+	}
+	return k, nil
+}
+
+// optional is the stored form of a time that may be missing.
+func optional(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: micros(t), Valid: !t.IsZero()}
+}
+
+func encodeLists(k kms.Key) (aliases, tags string, err error) {
+	a, aerr := json.Marshal(k.Aliases)
+	b, berr := json.Marshal(k.Tags)
+	if err := errors.Join(aerr, berr); err != nil {
+		return "", "", fmt.Errorf("encoding lists of key %s: %w", k.ID, err)
+	}
+	return string(a), string(b), nil
+}
+
+func decodeList(text string, list *[]string) error { return json.Unmarshal([]byte(text), list) }
