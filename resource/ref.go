@@ -86,3 +86,7 @@ func (r ref) names(found crn.CRN) bool {
 func (r ref) object(who iam.Caller) iam.Object {
 	return iam.Object{Account: who.Account, Service: r.name.Service, Instance: r.guid}
 }
+
+// GUID returns the GUID that a client's name of an instance or resource key has
+// in it, or "". It says nothing about whether there is such a thing.
+func GUID(name string) string { return parseRef(name).guid }
