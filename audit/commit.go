@@ -156,7 +156,8 @@ func (l *Log) rotate() error {
 	}
 	full := &segment{first: l.end.first, size: l.end.size, notes: l.noted()}
 	old := l.w.file
-	if err := l.begin(l.end, l.end.sequence+1, 0, nil, append(l.segments[:len(l.segments):len(l.segments)], full)); err != nil {
+	shelve := func(closed []*segment) []*segment { return append(closed[:len(closed):len(closed)], full) }
+	if err := l.begin(l.end, l.end.sequence+1, 0, nil, shelve); err != nil {
 		return err
 	}
 	if err := old.Close(); err != nil {
@@ -168,8 +169,9 @@ func (l *Log) rotate() error {
 }
 
 // begin starts a segment at sequence first behind the line at end, with events of the log's own as
-// its first, and makes it the open one. On an error the segment is not there.
-func (l *Log) begin(end position, first uint64, removed int64, events []*Event, closed []*segment) error {
+// its first, and makes it the open one; shelve returns what the closed segments then are. On an error
+// nothing has changed.
+func (l *Log) begin(end position, first uint64, removed int64, events []*Event, shelve func(closed []*segment) []*segment) error {
 	now := l.now()
 	h := header{
 		Format: format, Server: l.server, Epoch: l.epoch, First: first, Previous: end.hash,
@@ -195,7 +197,7 @@ func (l *Log) begin(end position, first uint64, removed int64, events []*Event, 
 	l.w.file = f
 	l.state.Lock()
 	defer l.state.Unlock()
-	l.segments, l.notes, l.end, l.news = closed, notes, end, end.sequence
+	l.segments, l.notes, l.end, l.news = shelve(l.segments), notes, end, end.sequence
 	return nil
 }
 
@@ -245,7 +247,10 @@ func (l *Log) probe() {
 	}
 	old := l.w.file
 	known := l.end
-	if err := l.resume(&known, nil); err != nil {
+	l.removing.Lock()
+	err := l.resume(&known, nil)
+	l.removing.Unlock()
+	if err != nil {
 		l.failure.Store(&failure{err: err, since: f.since})
 		return
 	}

@@ -94,6 +94,8 @@ type Log struct {
 	saved   bool       // newest is with the anchors; guarded by signing
 	newest  atomic.Pointer[Checkpoint]
 
+	removing sync.Mutex // held while segments are removed, and while the folder is listed anew
+
 	w writer // owned by the committer
 
 	wake  chan struct{} // items wait

@@ -52,7 +52,7 @@ func (l *Log) resume(known *position, anchor *Checkpoint) error {
 	if last.damaged {
 		last.end.hash = last.last
 	}
-	return l.begin(last.end, next, removed+torn, events, closed)
+	return l.begin(last.end, next, removed+torn, events, func([]*segment) []*segment { return closed })
 }
 
 // expectation returns what the folder must at least hold.

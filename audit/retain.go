@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -31,8 +32,18 @@ func (l *Log) retain(ctx context.Context) error {
 	if err := l.signNow(ctx); err != nil {
 		return fmt.Errorf("signing retention: %w", err)
 	}
+	return l.removeOutdated(outdated)
+}
+
+// removeOutdated takes segments from the list, so that no new search looks for them, and then from the
+// folder.
+func (l *Log) removeOutdated(outdated []*segment) error {
+	l.removing.Lock()
+	defer l.removing.Unlock()
 	l.state.Lock()
-	l.segments = l.segments[len(outdated):]
+	l.segments = slices.DeleteFunc(slices.Clone(l.segments), func(s *segment) bool {
+		return s.first <= outdated[len(outdated)-1].first
+	})
 	l.state.Unlock()
 	for _, s := range outdated {
 		for _, name := range []string{segmentName(s.first), indexName(s.first)} {

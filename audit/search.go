@@ -21,15 +21,18 @@ const (
 // ErrCursor says that a cursor is not one that Search returned.
 var ErrCursor = errors.New("cursor is not valid")
 
+// NoAccount as the account of a query asks for the events that belong to none.
+const NoAccount = "-"
+
 // Query says which events to find. Empty fields do not narrow the search.
 type Query struct {
 	From        time.Time // earliest time of an event, included
 	To          time.Time // latest, excluded
-	Account     string
-	Instance    string // ID of a service instance, see Event.Instance
-	Key         string // ID of a key, see Event.Key
-	Action      string // whole, or its beginning followed by "*"
-	Initiator   string // IAM ID
+	Account     string    // or NoAccount
+	Instance    string    // ID of a service instance, see Event.Instance
+	Key         string    // ID of a key, see Event.Key
+	Action      string    // whole, or its beginning followed by "*"
+	Initiator   string    // IAM ID
 	Outcome     Outcome
 	Correlation string
 	Limit       int    // events of a page; zero means 100, at most 1,000
@@ -114,7 +117,9 @@ func newSearch(q Query) (*search, error) {
 	if action, ok := strings.CutSuffix(q.Action, "*"); ok {
 		s.Action, s.prefix = action, true
 	}
-	s.narrow('a', `"accountId":`, q.Account)
+	if q.Account != NoAccount {
+		s.narrow('a', `"accountId":`, q.Account)
+	}
 	s.narrow('i', "", q.Instance)
 	s.narrow('k', "", q.Key)
 	s.narrow('u', `"id":`, q.Initiator)
@@ -245,7 +250,8 @@ func (s *search) matches(e *Event) bool {
 	is := func(want, got string) bool { return want == "" || want == got }
 	return (s.From.IsZero() || !e.Time.Before(s.From.Truncate(resolution))) &&
 		(s.To.IsZero() || e.Time.Before(s.To)) &&
-		is(s.Account, e.Account) && is(s.Instance, e.Instance()) && is(s.Key, e.Key()) &&
+		(is(s.Account, e.Account) || s.Account == NoAccount && e.Account == "") &&
+		is(s.Instance, e.Instance()) && is(s.Key, e.Key()) &&
 		is(s.Initiator, e.Initiator.ID) && is(string(s.Outcome), string(e.Outcome)) &&
 		is(s.Correlation, e.CorrelationID) && (s.Action == "" || s.matchAction(e.Action))
 }

@@ -46,7 +46,7 @@ func TestSearchAgreesWithAPlainFilter(t *testing.T) {
 			all = append(all, e)
 		}
 		q := audit.Query{
-			Account: account.Draw(t, "q.account"), Instance: instance.Draw(t, "q.instance"), Key: key.Draw(t, "q.key"),
+			Account: rapid.OneOf(account, rapid.Just(audit.NoAccount)).Draw(t, "q.account"), Instance: instance.Draw(t, "q.instance"), Key: key.Draw(t, "q.key"),
 			Action:    rapid.SampledFrom([]string{"", "*", "kms.*", "kms.secrets.wrap", "kms.secrets.wrap*", "none"}).Draw(t, "q.action"),
 			Initiator: initiator.Draw(t, "q.initiator"), Correlation: correlation.Draw(t, "q.correlation"),
 			Limit: rapid.IntRange(1, 10).Draw(t, "limit"),
@@ -114,7 +114,8 @@ func plain(q audit.Query, e *audit.Event) bool {
 	crn := strings.Split(e.Target.ID, ":")
 	prefix, some := strings.CutSuffix(q.Action, "*")
 	switch {
-	case q.Account != "" && strings.ToValidUTF8(e.Account, "\ufffd") != q.Account,
+	case q.Account == audit.NoAccount && e.Account != "",
+		q.Account != "" && q.Account != audit.NoAccount && strings.ToValidUTF8(e.Account, "\ufffd") != q.Account,
 		q.Instance != "" && crn[7] != q.Instance,
 		q.Key != "" && crn[9] != q.Key,
 		some && !strings.HasPrefix(e.Action, prefix),

@@ -24,18 +24,22 @@ func wantFlaw(t testing.TB, r audit.Report, want audit.Flaw) {
 	}
 }
 
-// finished is a closed log of several segments and two epochs.
+// finished is a closed log of several segments and two epochs, with events in the last segment.
 func finished(t testing.TB) *house {
 	t.Helper()
 	h := newHouse(t)
+	h.options.SegmentBytes = 6000
 	for range 2 {
 		l := h.open(t)
-		for n := range 8 {
+		segments := len(h.files.Names())
+		n := 0
+		for ; len(h.files.Names()) == segments; n++ {
 			appendAll(t, l, wrapEvent(n))
 		}
+		appendAll(t, l, wrapEvent(n), wrapEvent(n+1))
 		closeLog(t, l)
 	}
-	if r := h.verifyOK(t); len(r.Segments) < 4 || r.Events != 16 {
+	if r := h.verifyOK(t); len(r.Segments) != 4 || r.Segments[3].Events != 3 {
 		t.Fatalf("report: %+v", r)
 	}
 	return h
