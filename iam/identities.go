@@ -157,6 +157,9 @@ func NewIdentities(cfg IdentitiesConfig) *Identities {
 	return s
 }
 
+// Issuer is the iss of our access tokens.
+func (s *Identities) Issuer() string { return s.issuer }
+
 // watch drops from the caches what the store says has changed.
 func (s *Identities) watch() {
 	s.hub.Watch(func(c lease.Change) { s.accounts.Drop(AccountID(c.ID)) }, ChangeAccount)

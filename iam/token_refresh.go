@@ -73,14 +73,18 @@ func (s *Identities) openRefresh(ctx context.Context, client Client, token strin
 }
 
 // TokenForRefresh issues an access token and a new refresh token to the client
-// that was given the old one, which stays good.
-func (s *Identities) TokenForRefresh(ctx context.Context, client Client, refresh string, trail *audit.Trail) (Token, error) {
+// that was given the old one, which stays good. An account that is not empty
+// must be that of the session: nothing is had in another by refreshing.
+func (s *Identities) TokenForRefresh(ctx context.Context, client Client, refresh, account string, trail *audit.Trail) (Token, error) {
 	g, err := s.openRefresh(ctx, client, refresh)
 	if err != nil {
 		return Token{}, err
 	}
+	if account != "" && account != string(g.account) {
+		return Token{}, ErrRefreshToken
+	}
 	t, err := s.login(ctx, actionLoginRefresh, g, GrantRefresh, client, trail)
-	if refusal(err) == ErrUnauthenticated {
+	if errors.Is(refusal(err), ErrUnauthenticated) {
 		err = ErrRefreshToken // an API key that is gone ends the session
 	}
 	return t, err

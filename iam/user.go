@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"net/mail"
 	"strings"
 	"time"
@@ -122,7 +123,8 @@ func aboutUser(account AccountID, id IdentityID, name string) matter {
 }
 
 // AddUser makes a person a member of an account. The person can do nothing until
-// policies allow it and an administrator has made an API key.
+// policies allow it and an administrator has made an API key. With
+// ErrIdentityExists comes the member that the person already is.
 func (s *Identities) AddUser(ctx context.Context, who Caller, account AccountID, n NewUser) (User, error) {
 	var u User
 	m := aboutUsers(account)
@@ -133,7 +135,12 @@ func (s *Identities) AddUser(ctx context.Context, who Caller, account AccountID,
 			return err
 		}
 		ev.Target = target(account, "user", string(u.Identity), u.Email)
-		return s.store.AddUser(ctx, u, maxUsers, ev)
+		err = known(s.store.AddUser(ctx, u, maxUsers, ev))
+		if errors.Is(err, ErrIdentityExists) {
+			member, lerr := s.store.User(ctx, account, u.Identity)
+			u, err = member, errors.Join(err, lerr)
+		}
+		return err
 	})
 	return u, err
 }
