@@ -124,7 +124,7 @@ func (s *Identities) dropIdentity(ctx context.Context, t *tx, account iam.Accoun
 			return err
 		}
 	}
-	return nil
+	return dropSubject(ctx, t, string(account), string(id))
 }
 
 func scanText(row scanner) (string, error) {
