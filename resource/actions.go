@@ -8,8 +8,13 @@ const (
 	ActionInstanceRetrieve iam.Action = "resource-controller.instance.retrieve"
 	ActionInstanceUpdate   iam.Action = "resource-controller.instance.update"
 	ActionInstanceDelete   iam.Action = "resource-controller.instance.delete"
-	ActionInstanceLock     iam.Action = "resource-controller.instance.lock"
-	ActionInstanceUnlock   iam.Action = "resource-controller.instance.unlock"
+	// ActionInstanceUpdatePlan is needed beside update to change the plan.
+	ActionInstanceUpdatePlan iam.Action = "resource-controller.instance.update_plan"
+	// ActionOnetimeOff is needed beside update to let secrets of resource keys be
+	// shown again that so far were shown once.
+	ActionOnetimeOff     iam.Action = "resource-controller.instance.update_onetime_credentials_off"
+	ActionInstanceLock   iam.Action = "resource-controller.instance.lock"
+	ActionInstanceUnlock iam.Action = "resource-controller.instance.unlock"
 
 	ActionReclamationRetrieve iam.Action = "resource-controller.reclamation.retrieve"
 	ActionReclamationReclaim  iam.Action = "resource-controller.reclamation.reclaim"

@@ -377,7 +377,19 @@ func (s *Service) UpdateInstance(ctx context.Context, who iam.Caller, name strin
 		if i.Locked {
 			return ErrLocked
 		}
-		return i.apply(p)
+		was := *i
+		if err := i.apply(p); err != nil {
+			return err
+		}
+		if i.Plan != was.Plan {
+			if err := s.decide.Allow(ctx, who, ActionInstanceUpdatePlan, i.object()); err != nil {
+				return err
+			}
+		}
+		if was.Onetime && !i.Onetime {
+			return s.decide.Allow(ctx, who, ActionOnetimeOff, i.object())
+		}
+		return nil
 	})
 }
 
