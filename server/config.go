@@ -24,6 +24,10 @@ type Config struct {
 	// is given by the flag --data, never in the file.
 	Data string `yaml:"-"`
 
+	// Now is the clock, which never goes backwards. Default time.Now; it is not
+	// in the file.
+	Now func() time.Time `yaml:"-"`
+
 	// Listen is the address of the control APIs, "host:port"; port 0 takes a
 	// free one. Default 127.0.0.1:8443.
 	Listen string `yaml:"listen"`
@@ -131,6 +135,9 @@ func (c *Config) complete() error {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	c.Data = data
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	def(&c.Listen, "127.0.0.1:8443")
 	def(&c.S3Listen, "127.0.0.1:9443")
 	def(&c.Region, "us-south")
