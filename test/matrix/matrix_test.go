@@ -1,0 +1,134 @@
+package matrix_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"strongroom/internal/httpface"
+	"strongroom/test/rig"
+)
+
+// TestMatrix sends every route's sample as everybody who may not use it. Nobody
+// is let in, nothing that is confidential comes out, and nobody can tell what
+// exists from what does not. That the samples are good is shown by the owner of
+// the account, for whom each of them works.
+func TestMatrix(t *testing.T) {
+	r := rig.Start(t)
+	routes := guarded(t, r.Routes)
+	victim := newWorld(t, r)
+	attackers := allAttackers(victim)
+	for _, route := range routes {
+		row, ok := samples[route.Method+" "+route.Path]
+		if !ok {
+			continue // reported by guarded
+		}
+		t.Run(route.Method+" "+route.Path, func(t *testing.T) {
+			w := victim.in(t)
+			for _, a := range attackers {
+				if !a.may(route) {
+					attack(t, w, route, row, a)
+				}
+			}
+			fresh := newWorld(t, r)
+			if got := fresh.send(route, row, fresh.owner, nil); !got.OK() {
+				t.Errorf("the sample is not good: the owner is answered %d %s", got.Status, got.Body)
+			}
+		})
+	}
+	victim.stillThere(t)
+}
+
+// guarded returns the routes that need a caller. Every one of them must have a
+// sample, every sample a route, and every open route must be known as such.
+func guarded(t *testing.T, all []httpface.RouteInfo) []httpface.RouteInfo {
+	t.Helper()
+	var routes []httpface.RouteInfo
+	known := map[string]bool{}
+	for _, route := range all {
+		name := route.Method + " " + route.Path
+		known[name] = true
+		_, sampled := samples[name]
+		switch {
+		case route.Open && !slices.Contains(openRoutes, name):
+			t.Errorf("%s is open to everybody, and not known to be", name)
+		case !route.Open && slices.Contains(openRoutes, name):
+			t.Errorf("%s is known to be open to everybody, and is not", name)
+		case !route.Open && !sampled:
+			t.Errorf("%s has no sample: say in the table how to call it", name)
+		case !route.Open && route.Action == "":
+			t.Errorf("%s names no action", name)
+		}
+		if !route.Open {
+			routes = append(routes, route)
+		}
+	}
+	for name := range samples {
+		if !known[name] {
+			t.Errorf("%s has a sample, and is no route", name)
+		}
+	}
+	if len(routes) < 50 {
+		t.Errorf("only %d routes need a caller", len(routes))
+	}
+	return routes
+}
+
+// attack sends one sample as one attacker: for things that exist, and for things
+// that do not, one at a time.
+func attack(t *testing.T, w *world, route httpface.RouteInfo, row sample, a attacker) {
+	t.Helper()
+	got := w.send(route, row, a.token, nil)
+	if got.OK() && !row.harmless {
+		t.Errorf("%s is let in: %d %s", a.name, got.Status, got.Body)
+	}
+	if !got.OK() && a.unknown && got.Status != http.StatusUnauthorized {
+		t.Errorf("%s is answered %d, want 401", a.name, got.Status)
+	}
+	if got.Status >= http.StatusInternalServerError {
+		t.Errorf("%s is answered %d %s", a.name, got.Status, got.Body)
+	}
+	for _, secret := range w.confidential() {
+		if strings.Contains(string(got.Body), secret) && !strings.Contains(w.requestText(route, row), secret) {
+			t.Errorf("%s learns %s: %s", a.name, secret, got.Body)
+		}
+	}
+	if got.OK() {
+		return
+	}
+	for _, name := range row.names(route) {
+		absent := map[string]string{name: w.absent(name)}
+		other := w.send(route, row, a.token, absent)
+		if diff := cmp.Diff(visible(got, w.get(name)), visible(other, absent[name])); diff != "" {
+			t.Errorf("%s can tell whether the %s exists (-exists +absent):\n%s", a.name, name, diff)
+		}
+	}
+}
+
+// moments matches what differs between any two answers: times and durations.
+var moments = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)|` +
+	`\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d:\d{3} UTC|"elapsed_?[tT]ime":"?\d+"?`)
+
+// visible returns all that a caller sees of an answer, without what the caller
+// has said itself (the ID it asked for) and without times.
+func visible(a rig.Answer, id string) string {
+	var b strings.Builder
+	fmt.Fprintln(&b, a.Status)
+	for _, name := range slices.Sorted(func(yield func(string) bool) {
+		for name := range a.Header {
+			if name != "Date" && name != "Content-Length" && !yield(name) {
+				return
+			}
+		}
+	}) {
+		fmt.Fprintln(&b, name, a.Header[name])
+	}
+	b.Write(a.Body)
+	text := moments.ReplaceAllString(b.String(), "TIME")
+	return strings.ReplaceAll(text, id, "ID")
+}
