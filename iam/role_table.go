@@ -80,8 +80,8 @@ const roleLetters = "VOEARWMPXKcrw"
 // data, service roles use and manage nothing: no row has letters of both.
 var grants = []grantRow{
 	// Instances, service credentials and resource groups.
-	{"VOEA", "resource-controller.", "instance.retrieve instance.list key.retrieve key.list group.retrieve group.list reclamation.retrieve reclamation.list"},
-	{"OEA", "resource-controller.", "instance.update key.create key.update key.delete"},
+	{"VOEA", "resource-controller.", "instance.retrieve instance.list key.retrieve key.list group.retrieve group.list reclamation.retrieve reclamation.list tag.list"},
+	{"OEA", "resource-controller.", "instance.update key.create key.update key.delete tag.attach tag.detach"},
 	{"EA", "resource-controller.", "instance.create instance.delete instance.update_plan instance.lock instance.unlock instance.restore reclamation.reclaim reclamation.restore group.create group.update group.delete"},
 	{"A", "resource-controller.", "credential.retrieve_all instance.update_onetime_credentials_off"},
 
