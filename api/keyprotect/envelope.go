@@ -1,0 +1,48 @@
+package keyprotect
+
+import "time"
+
+// Types of what is sent: as collectionType in an envelope, and as Content-Type.
+const (
+	typeKey       = "application/vnd.ibm.kms.key+json"
+	typeVersion   = "application/vnd.ibm.kms.key.version+json"
+	typeKeyAction = "application/vnd.ibm.kms.key_action+json"
+	typeError     = "application/vnd.ibm.kms.error+json"
+)
+
+// metadata heads every collection.
+type metadata struct {
+	CollectionType  string `json:"collectionType"`
+	CollectionTotal int    `json:"collectionTotal"`
+	TotalCount      *int   `json:"totalCount,omitempty"`
+}
+
+// collection is the envelope of what is sent.
+type collection[T any] struct {
+	Metadata  metadata `json:"metadata"`
+	Resources []T      `json:"resources"`
+}
+
+// collect puts resources into an envelope; resources must not be nil.
+func collect[T any](kind string, resources []T) collection[T] {
+	return collection[T]{Metadata: metadata{CollectionType: kind, CollectionTotal: len(resources)}, Resources: resources}
+}
+
+// counted adds how many there are without paging.
+func (c collection[T]) counted(total int) collection[T] {
+	c.Metadata.TotalCount = &total
+	return c
+}
+
+// send answers with the collection.
+func (c collection[T]) send(status int) answer {
+	return answer{Status: status, Type: c.Metadata.CollectionType, Body: c}
+}
+
+// date is a time on the wire: UTC in whole seconds; empty for none.
+func date(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Truncate(time.Second).Format(time.RFC3339)
+}

@@ -1,0 +1,151 @@
+// Package keyprotect is the face of the key service: the Key Protect API, version 2, as IBM's
+// clients speak it.
+//
+// It offers creating, reading, listing, deleting, wrapping with, rotating and showing the versions
+// of keys, in the paths of today and in the older form POST /keys/{id}?action=…. What else the API
+// has does not exist here yet and is answered like any unknown path.
+//
+// Rules that clients rely on: JSON answers carry a vendor type as Content-Type, "resources" is
+// always an array, request bodies are read without regard to case or to their Content-Type, and a
+// caller who may not do something hears 401 and nothing else. The checks come in a fixed order:
+// token, instance header, authorization, syntax, existence, state.
+package keyprotect
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"strongroom/audit"
+	"strongroom/fault"
+	"strongroom/iam"
+	"strongroom/internal/httpface"
+	"strongroom/kms"
+)
+
+// Identities tells who calls; *iam.Identities is one.
+type Identities interface {
+	Authenticate(ctx context.Context, token string, trail *audit.Trail) (iam.Caller, error)
+}
+
+// Config is what the face works with. All fields are needed.
+type Config struct {
+	Keys       *kms.Service
+	Identities Identities
+	Log        iam.RefusalRecorder
+	Region     string // part of every CRN
+	Now        func() time.Time
+	Logger     *slog.Logger
+}
+
+type server struct {
+	keys   *kms.Service
+	region string
+	now    func() time.Time
+}
+
+type (
+	call   = httpface.Call
+	answer = httpface.Answer
+	// handler serves one route.
+	handler = func(context.Context, iam.Caller, *call) (answer, error)
+)
+
+// New returns the face.
+func New(cfg Config) *httpface.Face[iam.Caller] {
+	s := &server{keys: cfg.Keys, region: cfg.Region, now: cfg.Now}
+	return &httpface.Face[iam.Caller]{
+		Name:     "key-protect",
+		Prefixes: []string{"/api/v2"},
+		Routes:   s.routes(),
+		Now:      cfg.Now,
+		Log:      cfg.Logger,
+		Authenticate: func(ctx context.Context, c *call) (iam.Caller, error) {
+			token, ok := c.Bearer()
+			if !ok {
+				return iam.Caller{}, iam.ErrUnauthenticated
+			}
+			return cfg.Identities.Authenticate(ctx, token, c.Trail)
+		},
+		Fail: fail,
+		Record: func(ctx context.Context, c *call, who *iam.Caller, status int, err error) error {
+			return iam.RecordUnreached(ctx, cfg.Log, "Key Protect", who, c.Trail, c.Action, status, err)
+		},
+		RequestID: []string{"Correlation-Id"},
+	}
+}
+
+func (s *server) routes() []httpface.Route[iam.Caller] {
+	route := func(method, path string, action iam.Action, h handler) httpface.Route[iam.Caller] {
+		return httpface.Route[iam.Caller]{Method: method, Path: "/api/v2" + path, Action: string(action), Handle: h}
+	}
+	return []httpface.Route[iam.Caller]{
+		route("HEAD", "/keys", kms.ActionHead, handle(s, kms.ActionHead, parseHead, s.headKeys)),
+		route("GET", "/keys", kms.ActionList, handle(s, kms.ActionList, parseList, s.listKeys)),
+		route("POST", "/keys", kms.ActionCreate, handle(s, kms.ActionCreate, parseCreate, s.createKey)),
+		route("GET", "/keys/{id}", kms.ActionRead, handle(s, kms.ActionRead, parseNothing, s.getKey)),
+		route("GET", "/keys/{id}/metadata", kms.ActionMetadata, handle(s, kms.ActionMetadata, parseNothing, s.getMetadata)),
+		route("DELETE", "/keys/{id}", kms.ActionDelete, handle(s, kms.ActionDelete, parseDelete, s.deleteKey)),
+		route("GET", "/keys/{id}/versions", kms.ActionVersions, handle(s, kms.ActionVersions, parseVersions, s.listVersions)),
+		route("POST", "/keys/{id}/actions/wrap", kms.ActionWrap, s.wrapKey()),
+		route("POST", "/keys/{id}/actions/unwrap", kms.ActionUnwrap, s.unwrapKey()),
+		route("POST", "/keys/{id}/actions/rewrap", kms.ActionRewrap, s.rewrapKey()),
+		route("POST", "/keys/{id}/actions/rotate", kms.ActionRotate, s.rotateKey()),
+		route("POST", "/keys/{id}", kms.ActionUnknown, s.legacyAction()),
+	}
+}
+
+// handle returns the handler of an operation: parse reads the request, act does what it asks for.
+// A request that cannot be read is refused by the service, so that who may not ask does not learn
+// what is wrong with it.
+func handle[In any](s *server, action iam.Action, parse func(*call) (In, error),
+	act func(context.Context, iam.Caller, kms.Ref, In) (answer, error),
+) handler {
+	return func(ctx context.Context, who iam.Caller, c *call) (answer, error) {
+		ref, err := refOf(c)
+		if err != nil {
+			return answer{}, err
+		}
+		in, err := parse(c)
+		if err != nil {
+			return answer{}, s.keys.Refuse(ctx, who, action, ref, err)
+		}
+		return act(ctx, who, ref, in)
+	}
+}
+
+// nothing is read of requests that say all in their path.
+type nothing struct{}
+
+func parseNothing(*call) (nothing, error) { return nothing{}, nil }
+
+var errInstance = fault.New(fault.Invalid,
+	"Request requires valid Bluemix-Instance Header containing a valid UUID")
+
+// refOf reads what a request is for from its path and headers.
+func refOf(c *call) (kms.Ref, error) {
+	instance := c.R.Header.Get("Bluemix-Instance")
+	if len(instance) != 36 || uuid.Validate(instance) != nil {
+		return kms.Ref{}, errInstance
+	}
+	return kms.Ref{
+		Instance: kms.InstanceID(strings.ToLower(instance)),
+		Key:      c.Path("id"),
+		Ring:     kms.RingID(c.R.Header.Get("X-Kms-Key-Ring")),
+	}, nil
+}
+
+// wantsRepresentation reports whether the request prefers to be shown the result (RFC 7240).
+func wantsRepresentation(c *call) bool {
+	for _, header := range c.R.Header.Values("Prefer") {
+		for preference := range strings.SplitSeq(header, ",") {
+			if strings.EqualFold(strings.TrimSpace(preference), "return=representation") {
+				return true
+			}
+		}
+	}
+	return false
+}
