@@ -1,0 +1,39 @@
+package keyprotect_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// FuzzBodies sends any body to every operation that reads one.
+func FuzzBodies(f *testing.F) {
+	h := newHouse(f)
+	id := h.root(f)
+	wrapped := h.do(f, "POST", "/keys/"+id+"/actions/wrap", "").JSON["ciphertext"].(string)
+	for _, body := range []string{
+		"", "null", "{}", "[]", "{", `"x"`, "\x00", `{"plaintext":"AAAA","aad":["a"]}`, `{"ciphertext":"` + wrapped + `"}`,
+		`{"payload":"AAAA"}`, newKey(`"name":"ab","extractable":false`), newKey(`"name":"ab","tags":[null]`),
+		newKey(`"name":"ab","payload":"AAAAAAAAAAAAAAAAAAAAAA=="`), newKey(`"expirationDate":"9999-99-99T00:00:00Z"`),
+		`{"metadata":{"collectionTotal":1e99}}`,
+	} {
+		for operation := range 5 {
+			f.Add(operation, body)
+		}
+	}
+	paths := []string{"", "/" + id + "/actions/wrap", "/" + id + "/actions/unwrap", "/" + id + "/actions/rewrap", "/" + id + "?action=rotate"}
+	f.Fuzz(func(t *testing.T, operation int, body string) {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/api/v2/keys"+paths[uint(operation)%uint(len(paths))], strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer owner")
+		r.Header.Set(instance, string(h.ID))
+		w := httptest.NewRecorder()
+		h.router.ServeHTTP(w, r)
+		if w.Code >= 500 {
+			t.Errorf("%d: %s", w.Code, w.Body)
+		}
+		if w.Code != 204 && !json.Valid(w.Body.Bytes()) {
+			t.Errorf("not JSON: %s", w.Body)
+		}
+	})
+}
