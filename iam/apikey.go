@@ -217,13 +217,12 @@ func (s *Identities) APIKey(ctx context.Context, who Caller, id APIKeyID) (APIKe
 // APIKeyByValue returns the API key that has the value, if it is the caller's or
 // the caller may read it.
 func (s *Identities) APIKeyByValue(ctx context.Context, who Caller, value string) (APIKey, error) {
-	var found APIKey
-	id, ferr := s.keyOf(ctx, value)
+	found, ferr := s.keyOf(ctx, value)
 	if ferr == nil {
-		found, ferr = s.find(ctx, who, id)
+		found, ferr = s.find(ctx, who, found.ID)
 	}
 	if isAbsent(ferr) {
-		ferr = nil
+		found, ferr = APIKey{}, nil
 	}
 	m := aboutKey(who.Account, found.ID, found)
 	return found, s.read(ctx, who, actionAPIKeyGet, m, who.Event(actionAPIKeyGet, m.target), func() error {
@@ -376,18 +375,26 @@ func (s *Identities) RefuseAPIKey(ctx context.Context, who Caller, action Action
 	return s.door(m).Refuse(ctx, who, action, m.object(), who.Event(action, m.target), cause)
 }
 
-// keyOf returns the ID of the API key that has the value, from leased memory.
-// The link from value to key never changes while the key exists; whether it
-// does, and may be used, is in its record.
-func (s *Identities) keyOf(ctx context.Context, value string) (APIKeyID, error) {
+// keyOf returns the API key that has the value, from leased memory.
+func (s *Identities) keyOf(ctx context.Context, value string) (APIKey, error) {
 	if len(value) > maxKeyValue {
-		return "", ErrIdentityNotFound
+		return APIKey{}, ErrIdentityNotFound
 	}
 	d := s.digest(value)
-	return s.digests.Get(ctx, d, func(ctx context.Context) (APIKeyID, error) {
+	id, err := s.digests.Get(ctx, d, func(ctx context.Context) (APIKeyID, error) {
 		k, err := s.store.APIKeyByDigest(ctx, d)
 		return k.ID, err
 	})
+	if err != nil {
+		return APIKey{}, err
+	}
+	k, err := s.apiKey(ctx, id)
+	if err == nil && k.Digest != d {
+		// The link from value to key is not dropped with changes of the key, so
+		// the key's record has the last word.
+		return APIKey{}, ErrIdentityNotFound
+	}
+	return k, err
 }
 
 // apiKey returns an API key from leased memory.

@@ -74,14 +74,7 @@ const (
 
 // TokenForAPIKey issues an access token to who holds the value of an API key.
 func (s *Identities) TokenForAPIKey(ctx context.Context, client Client, value string, trail *audit.Trail) (Token, error) {
-	id, err := s.keyOf(ctx, value)
-	if isAbsent(err) {
-		return Token{}, ErrUnknownAPIKey
-	}
-	if err != nil {
-		return Token{}, err
-	}
-	k, err := s.apiKey(ctx, id)
+	k, err := s.keyOf(ctx, value)
 	if isAbsent(err) {
 		return Token{}, ErrUnknownAPIKey
 	}
