@@ -29,7 +29,7 @@ type core struct {
 	module custody.Module
 	vault  *custody.Vault
 	audit  *audit.Log
-	closed []func() error              // in reverse order
+	closed []func() error // in reverse order
 }
 
 // openCore opens everything but the audit log, in order; what was opened is
@@ -41,7 +41,7 @@ func openCore(ctx context.Context, cfg Config, stderr io.Writer) (c *core, err e
 	if err := software.HardenProcess(); err != nil {
 		return nil, fmt.Errorf("protecting the memory of the process: %w", err)
 	}
-	c = &core{config: cfg, log: cfg.logger(stderr), now: time.Now, hub: lease.Always()}
+	c = &core{config: cfg, log: cfg.logger(stderr), now: cfg.Now, hub: lease.Always()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())

@@ -72,3 +72,12 @@ func (e *endpoint) serve(ctx context.Context) error {
 	<-failed
 	return err
 }
+
+// close frees the address, if serve has not done so.
+func (e *endpoint) close() error {
+	err := e.listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -28,3 +28,12 @@ func (db *DB) FixSetting(ctx context.Context, name, value string) (string, error
 	})
 	return kept, err
 }
+
+// SetSetting stores value under name, whatever it had before.
+func (db *DB) SetSetting(ctx context.Context, name, value string) error {
+	return db.update(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+		return err
+	})
+}

@@ -23,9 +23,9 @@ import (
 
 // Config is what the face needs of the house.
 type Config struct {
-	Recorder iam.RefusalRecorder
-	Now      func() time.Time
-	Log      *slog.Logger
+	Log    iam.RefusalRecorder
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // errorDocument is the body of every S3 error.
@@ -40,10 +40,10 @@ type errorDocument struct {
 // New returns the face.
 func New(c Config) *httpface.Face[iam.Caller] {
 	return &httpface.Face[iam.Caller]{
-		Name: "s3", Prefixes: []string{"/"}, Now: c.Now, Log: c.Log, Fail: fail,
+		Name: "s3", Prefixes: []string{"/"}, Now: c.Now, Log: c.Logger, Fail: fail,
 		RequestID: []string{"X-Amz-Request-Id"},
 		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {
-			return iam.RecordUnreached(ctx, c.Recorder, "Cloud Object Storage", who, call.Trail,
+			return iam.RecordUnreached(ctx, c.Log, "Cloud Object Storage", who, call.Trail,
 				"cloud-object-storage.request.unknown", status, err)
 		},
 	}

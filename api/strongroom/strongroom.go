@@ -21,29 +21,29 @@ import (
 
 // Config is what the face needs of the house.
 type Config struct {
-	Callers  Callers
-	Activity *activity.Activity
-	Recorder iam.RefusalRecorder
-	Now      func() time.Time
-	Log      *slog.Logger
+	Activity   *activity.Activity
+	Identities Identities
+	Log        iam.RefusalRecorder
+	Now        func() time.Time
+	Logger     *slog.Logger
 }
 
-// Callers tells from a token who calls; *iam.Identities does.
-type Callers interface {
+// Identities tells from a token who calls; *iam.Identities is one.
+type Identities interface {
 	Authenticate(ctx context.Context, token string, trail *audit.Trail) (iam.Caller, error)
 }
 
 // face holds what the handlers need.
 type face struct {
-	callers  Callers
-	activity *activity.Activity
+	identities Identities
+	activity   *activity.Activity
 }
 
 // New returns the face.
 func New(c Config) *httpface.Face[iam.Caller] {
-	f := &face{callers: c.Callers, activity: c.Activity}
+	f := &face{identities: c.Identities, activity: c.Activity}
 	return &httpface.Face[iam.Caller]{
-		Name: "strongroom", Prefixes: []string{"/strongroom"}, Now: c.Now, Log: c.Log,
+		Name: "strongroom", Prefixes: []string{"/strongroom"}, Now: c.Now, Log: c.Logger,
 		RequestID: []string{"Correlation-Id", "Transaction-Id"},
 		Routes: []httpface.Route[iam.Caller]{
 			{Method: "GET", Path: "/strongroom/v1/audit/events", Action: string(activity.ActionSearch), Handle: f.search},
@@ -52,7 +52,7 @@ func New(c Config) *httpface.Face[iam.Caller] {
 		},
 		Authenticate: f.authenticate, Fail: fail,
 		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {
-			return iam.RecordUnreached(ctx, c.Recorder, "Strongroom", who, call.Trail, call.Action, status, err)
+			return iam.RecordUnreached(ctx, c.Log, "Strongroom", who, call.Trail, call.Action, status, err)
 		},
 	}
 }
@@ -62,7 +62,7 @@ func (f *face) authenticate(ctx context.Context, c *httpface.Call) (iam.Caller, 
 	if !ok {
 		return iam.Caller{}, errNoToken
 	}
-	return f.callers.Authenticate(ctx, token, c.Trail)
+	return f.identities.Authenticate(ctx, token, c.Trail)
 }
 
 var errNoToken = fault.New(fault.Unauthenticated, "a bearer token is needed; get one from /identity/token")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,11 +10,13 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"strongroom/server"
 )
 
-func newAuditCommand(p *program, offline offlineVerifier) *cobra.Command {
+func newAuditCommand(p *program) *cobra.Command {
 	return newGroup("audit", "What was asked of the server, allowed or refused", "",
-		newAuditListCommand(p), newAuditExportCommand(p), newAuditVerifyCommand(p, offline))
+		newAuditListCommand(p), newAuditExportCommand(p), newAuditVerifyCommand(p))
 }
 
 const auditRoot = "/strongroom/v1/audit"
@@ -209,10 +210,6 @@ func newAuditExportCommand(p *program) *cobra.Command {
 	return cmd
 }
 
-// offlineVerifier verifies the audit log in the data folder of a server that need not run, and returns
-// the same report that a server gives, as JSON.
-type offlineVerifier func(ctx context.Context, dataDir string) (json.RawMessage, error)
-
 // auditReport is what a verification found.
 type auditReport struct {
 	OK          bool   `json:"ok"`
@@ -229,33 +226,36 @@ type auditReport struct {
 }
 
 // newAuditVerifyCommand returns the command that verifies the audit log: the server does it or, when
-// offline is not nil and --data is given, this program.
-func newAuditVerifyCommand(p *program, offline offlineVerifier) *cobra.Command {
-	var dataDir string
+// --data is given, this program, while the server is stopped.
+func newAuditVerifyCommand(p *program) *cobra.Command {
+	var flags serverFlags
 	cmd := &cobra.Command{
-		Use:   "verify",
+		Use:   "verify [--data DIR]",
 		Short: "Check that nobody has changed the audit log",
 		Long: "Check the chain of the audit log and its signed checkpoints, and say up to which entry nothing can\n" +
-			"have been changed, removed or cut off unseen. Problems are listed, and make the exit code 1.",
+			"have been changed, removed or cut off unseen. Problems are listed, and make the exit code 1.\n\n" +
+			"The server does it, unless --data names the data folder of a server that is stopped.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := p.verifyAudit(cmd.Context(), offline, dataDir)
+			report, err := p.verifyAudit(cmd.Context(), &flags)
 			if err != nil {
 				return fmt.Errorf("verifying the audit log: %w", err)
 			}
 			return p.printAuditReport(report)
 		},
 	}
-	if offline != nil {
-		cmd.Flags().StringVar(&dataDir, "data", "", "data folder `DIR` of a server, to verify its log without it")
-	}
+	flags.register(cmd)
 	return cmd
 }
 
-func (p *program) verifyAudit(ctx context.Context, offline offlineVerifier, dataDir string) (record[auditReport], error) {
+func (p *program) verifyAudit(ctx context.Context, flags *serverFlags) (record[auditReport], error) {
 	var report record[auditReport]
-	if dataDir != "" {
-		raw, err := offline(ctx, dataDir)
+	if flags.data != "" {
+		c, err := flags.load()
+		if err != nil {
+			return report, err
+		}
+		raw, err := server.VerifyAudit(ctx, c, p.stderr)
 		if err != nil {
 			return report, err
 		}

@@ -95,7 +95,10 @@ func newRootCommand(p *program) *cobra.Command {
 	add(groupSession, newLogoutCommand(p))
 	add(groupSession, newProfileCommand(p))
 	add(groupSession, newTokenCommand(p))
-	add(groupServer, newAuditCommand(p, nil)) // the argument verifies a log without a server
+	add(groupServer, newServeCommand(p))
+	add(groupServer, newBootstrapCommand(p))
+	add(groupServer, newAccountCommand(p))
+	add(groupServer, newAuditCommand(p))
 	add(groupServer, newVersionCommand(p))
 	root.AddCommand(newExitCodesTopic(), newEnvironmentTopic())
 	return root
