@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -170,9 +169,9 @@ func (c *Clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// Grant allows actions that begin with a prefix on an instance, or on everything in the account.
+// Grant allows an action on an instance, or on everything in the account.
 type Grant struct {
-	Prefix   string
+	Action   iam.Action
 	Instance resource.InstanceID // empty means all
 }
 
@@ -200,7 +199,7 @@ func (a *Access) Allow(_ context.Context, who iam.Caller, action iam.Action, on 
 		return nil
 	}
 	for _, g := range a.may[who.Identity] {
-		if strings.HasPrefix(string(action), g.Prefix) && (g.Instance == "" || string(g.Instance) == on.Instance) {
+		if action == g.Action && (g.Instance == "" || string(g.Instance) == on.Instance) {
 			return nil
 		}
 	}
