@@ -1,5 +1,6 @@
 // Package strongroom is the face of our own operations, under /strongroom/v1/:
-// the audit trail of an account, and the verification of the whole log.
+// the audit trail of an account, and the verification of the whole log. It also
+// answers for paths that belong to no face.
 //
 // Errors have the form {"error": {"code", "message", "correlation_id"}}.
 package strongroom
@@ -43,7 +44,7 @@ type face struct {
 func New(c Config) *httpface.Face[iam.Caller] {
 	f := &face{identities: c.Identities, activity: c.Activity}
 	return &httpface.Face[iam.Caller]{
-		Name: "strongroom", Prefixes: []string{"/strongroom"}, Now: c.Now, Log: c.Logger,
+		Name: "strongroom", Prefixes: []string{"/strongroom", "/"}, Now: c.Now, Log: c.Logger,
 		RequestID: []string{"Correlation-Id", "Transaction-Id"},
 		Routes: []httpface.Route[iam.Caller]{
 			{Method: "GET", Path: "/strongroom/v1/audit/events", Action: string(activity.ActionSearch), Handle: f.search},
