@@ -263,6 +263,43 @@ func TestRetentionRemovesWholeSegmentsAndSaysSo(t *testing.T) {
 	})
 }
 
+// slowSigner lets something happen while a checkpoint is being signed.
+type slowSigner struct {
+	audit.Signer
+	meanwhile func()
+}
+
+func (s *slowSigner) Sign(ctx context.Context, digest []byte) ([]byte, error) {
+	if s.meanwhile != nil {
+		s.meanwhile()
+	}
+	return s.Signer.Sign(ctx, digest)
+}
+
+func TestCheckpointMayLandBehindTheSegmentThatItSigns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		signer := &slowSigner{Signer: h.options.Signer}
+		h.options.Signer = signer
+		h.options.Retention.Bytes = 6000
+		l := h.open(t)
+		for range 20 {
+			signer.meanwhile = func() {
+				signer.meanwhile = nil
+				appendAll(t, l, wrapEvent(0), wrapEvent(1), wrapEvent(2))
+			}
+			appendAll(t, l, wrapEvent(10))
+			time.Sleep(time.Second)
+			synctest.Wait()
+			h.verifyOK(t)
+		}
+		closeLog(t, l)
+		if r := h.verifyOK(t); r.RemovedThrough == 0 {
+			t.Errorf("nothing was removed: %+v", r)
+		}
+	})
+}
+
 func TestContextEndsTheWaitOnly(t *testing.T) {
 	h := newHouse(t)
 	l := h.open(t)

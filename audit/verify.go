@@ -259,6 +259,12 @@ func (v *verifier) readCheckpoint(l line) {
 	before := v.digest
 	v.digest = c.Digest()
 	at, known := v.recent.get(c.Sequence)
+	if c.Sequence < v.report.First { // signed while its segment was closed, which is outdated by now
+		known = true
+		if at.hash = c.Hash; c.Sequence == v.beginning.last {
+			at.hash = v.beginning.hash
+		}
+	}
 	switch {
 	case c.Server != v.report.Server || c.Epoch != v.epoch:
 		v.problem(FlawCheckpoint, l.sequence, "the checkpoint is of another server or epoch")
@@ -266,7 +272,7 @@ func (v *verifier) readCheckpoint(l line) {
 		v.problem(FlawCheckpoint, l.sequence, "the checkpoint does not continue the one before it")
 	case !known || at.hash != c.Hash:
 		v.problem(FlawCheckpoint, l.sequence, fmt.Sprintf("the checkpoint does not fit the line %d that it signs", c.Sequence))
-	case v.signed(c, l.sequence):
+	case v.signed(c, l.sequence) && c.Sequence >= v.report.First:
 		v.report.Signed, v.atSigned = c.Sequence, at.events
 		v.explain(c.Sequence)
 	}
