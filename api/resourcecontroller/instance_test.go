@@ -70,8 +70,13 @@ func TestForeignAndUnknownInstancesLookAlike(t *testing.T) {
 	guid, name := i.text("guid"), i.text("crn")
 	r.user("1001")
 	for _, c := range []struct{ method, suffix, body string }{
-		{"GET", "", ""}, {"PATCH", "", `{"name":"x"}`}, {"DELETE", "", ""}, {"POST", "/lock", ""}, {"DELETE", "/lock", ""},
-		{"GET", "/resource_keys", ""}, {"GET", "/resource_aliases", ""},
+		{"GET", "", ""},
+		{"PATCH", "", `{"name":"x"}`},
+		{"DELETE", "", ""},
+		{"POST", "/lock", ""},
+		{"DELETE", "/lock", ""},
+		{"GET", "/resource_keys", ""},
+		{"GET", "/resource_aliases", ""},
 	} {
 		for _, token := range []string{"foreign", "1001"} {
 			var answers []string

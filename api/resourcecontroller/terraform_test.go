@@ -81,7 +81,8 @@ func instanceLife(service, plan, location, kind, children string) (create, destr
 	}
 	create = []call{
 		{
-			"GET", "/api/v1/?include=%2A&q=" + service, "", 200, map[string]any{
+			"GET", "/api/v1/?include=%2A&q=" + service, "", 200,
+			map[string]any{
 				"resources.0.name": service, "resources.0.kind": kind, "resources.0.metadata.service.rc_provisionable": true,
 				"resource_count": 1.0, "next": "", "offset": 0.0, "limit": 50.0,
 			},
@@ -89,7 +90,8 @@ func instanceLife(service, plan, location, kind, children string) (create, destr
 		},
 		{"GET", "/api/v1/{service}/" + children, "", 200, map[string]any{"resources.0.name": plan}, map[string]string{"plan": "resources.0.id"}},
 		{
-			"GET", "/api/v1/{plan}/deployment?include=*", "", 200, map[string]any{
+			"GET", "/api/v1/{plan}/deployment?include=*", "", 200,
+			map[string]any{
 				"resources.0.metadata.deployment.location": location, "resources.0.metadata.rc_compatible": true,
 				"resources.0.metadata.deployment.target_crn": "crn:v1:bluemix:public:globalcatalog::::environment:" + location,
 				"resources.0.id": "{plan}:" + location,
@@ -97,7 +99,8 @@ func instanceLife(service, plan, location, kind, children string) (create, destr
 			map[string]string{"target": "resources.0.catalog_crn"},
 		},
 		{
-			"GET", "/v2/resource_groups?account_id=" + string(resourcetest.Account) + "&default=true", "", 200, map[string]any{
+			"GET", "/v2/resource_groups?account_id=" + string(resourcetest.Account) + "&default=true", "", 200,
+			map[string]any{
 				"resources.0.name": "Default", "resources.0.state": "ACTIVE", "resources.0.default": true, "resources.0.crn": some{},
 			},
 			map[string]string{"group": "resources.0.id"},
@@ -105,13 +108,15 @@ func instanceLife(service, plan, location, kind, children string) (create, destr
 		{
 			"POST", "/v2/resource_instances",
 			`{"name":"kp1","parameters":{},"resource_group":"{group}","resource_plan_id":"{plan}","target":"{target}","tags":["a:b"]}`,
-			201, map[string]any{"id": some{}, "plan_history.0.resource_plan_id": "{plan}"},
+			201,
+			map[string]any{"id": some{}, "plan_history.0.resource_plan_id": "{plan}"},
 			map[string]string{"crn": "id", "guid": "guid"},
 		},
 		{"GET", "/v2/resource_instances/{/crn}", "", 200, needed, nil},
 		{
 			"POST", "/v3/resources/search?limit=10", `{"fields":["access_tags","tags","service_tags"],"query":"crn:\"{crn}\""}`, 200,
-			map[string]any{"items.0.crn": "{crn}", "items.0.tags.0": "a:b", "items.0.access_tags": list{}, "items.0.service_tags": list{}}, nil,
+			map[string]any{"items.0.crn": "{crn}", "items.0.tags.0": "a:b", "items.0.access_tags": list{}, "items.0.service_tags": list{}},
+			nil,
 		},
 		{"GET", "/api/v1/{service}", "", 200, map[string]any{"id": "{service}", "name": service, "kind": kind}, nil},
 		{"GET", "/api/v1/{plan}", "", 200, map[string]any{"id": "{plan}", "name": plan}, nil},

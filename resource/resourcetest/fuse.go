@@ -72,6 +72,8 @@ type Owner struct {
 	Refusal  error                        // of RefuseDelete; guarded by mu
 	Failure  error                        // of Prepare, after doing it; guarded by mu
 	Asked    func(resource.Instance)      // called by RefuseDelete; may be nil
+
+	DestroyFailure error // of Destroy, instead of doing it; guarded by mu
 }
 
 // Prepare implements resource.Owner.
@@ -102,6 +104,9 @@ func (o *Owner) Destroy(_ context.Context, i resource.Instance) error {
 	return o.fuse.step(func() error {
 		o.mu.Lock()
 		defer o.mu.Unlock()
+		if o.DestroyFailure != nil {
+			return o.DestroyFailure
+		}
 		delete(o.Prepared, i.ID)
 		return nil
 	})

@@ -48,6 +48,7 @@ type House struct {
 	Credentials *Credentials
 	Fuse        *Fuse
 	Group       resource.Group // the default one of Account
+	Dir         string         // holds the database, strongroom.db
 
 	vault *custody.Vault
 }
@@ -57,7 +58,7 @@ func New(t testing.TB) *House {
 	t.Helper()
 	dir := t.TempDir()
 	h := &House{
-		Hub: lease.Always(), Clock: &Clock{now: time.Date(2026, 7, 1, 10, 0, 0, 0, time.UTC)},
+		Dir: dir, Hub: lease.Always(), Clock: &Clock{now: time.Date(2026, 7, 1, 10, 0, 0, 0, time.UTC)},
 		Access: &Access{may: map[iam.IdentityID][]Grant{}}, Fuse: &Fuse{},
 	}
 	h.Owner = &Owner{fuse: h.Fuse, Prepared: map[resource.InstanceID]bool{}}
