@@ -28,9 +28,6 @@ func (c *credentials) set(name, value string) {
 	c.values[name] = value
 }
 
-// keys are the names whose values only exist in the file.
-var keys = []string{"STRONGROOM_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
-
 // readCredentials reads the keys of an earlier start. A missing file has none.
 func readCredentials(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
