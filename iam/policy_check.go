@@ -203,9 +203,14 @@ func (o Operator) anyOf() bool { return strings.HasSuffix(string(o), "AnyOf") }
 func ResourceOf(on Object) []Attribute {
 	var list []Attribute
 	for _, a := range []struct{ key, value string }{
-		{AttrAccount, string(on.Account)}, {AttrService, on.Service}, {AttrInstance, on.Instance},
-		{AttrRegion, on.Region}, {AttrResourceGroup, on.ResourceGroup}, {AttrKeyRing, on.KeyRing},
-		{AttrType, on.Type}, {AttrResource, on.Resource},
+		{AttrAccount, string(on.Account)},
+		{AttrService, on.Service},
+		{AttrInstance, on.Instance},
+		{AttrRegion, on.Region},
+		{AttrResourceGroup, on.ResourceGroup},
+		{AttrKeyRing, on.KeyRing},
+		{AttrType, on.Type},
+		{AttrResource, on.Resource},
 	} {
 		if a.value != "" {
 			list = append(list, Attribute{a.key, StringEquals, Text(a.value)})
