@@ -67,6 +67,24 @@ func TestNothingIsMadeInAnInstanceThatIsBeingDeleted(t *testing.T) {
 	}
 }
 
+func TestKeyOfAnInstanceThatIsDeletedMeanwhileIsUndone(t *testing.T) {
+	h := resourcetest.New(t)
+	s := h.Service()
+	i := h.NewInstance(t, s, resourcetest.StorePlan, "store")
+	h.Credentials.Asked = func() {
+		if _, err := s.DeleteInstance(t.Context(), resourcetest.Admin(), string(i.ID), false); err != nil {
+			t.Errorf("deleting: %v", err)
+		}
+	}
+	_, err := s.CreateKey(t.Context(), resourcetest.Admin(), resource.NewKey{Name: "k", Source: string(i.ID), Role: "Reader"})
+	if !errors.Is(err, resource.ErrBusy) {
+		t.Errorf("making the key: %v", err)
+	}
+	if len(h.Credentials.Issued)+len(h.Credentials.Granted) != 0 || len(keys(t, h)) != 0 {
+		t.Error("a credential of a deleted instance is left")
+	}
+}
+
 func TestDeletedInstanceIsReclaimedAfterSevenDays(t *testing.T) {
 	h := resourcetest.New(t)
 	s := h.Service()

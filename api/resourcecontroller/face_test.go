@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -150,9 +151,10 @@ func (r *rig) send(t testing.TB, req *http.Request, want int) object {
 // escape writes a name as one segment of a path, as the SDKs do.
 func escape(name string) string { return url.PathEscape(name) }
 
-// newInstance makes an instance over the wire.
+// newInstance makes an instance over the wire, a second after the one before.
 func (r *rig) newInstance(t testing.TB, plan, location, name string) object {
 	t.Helper()
+	r.Clock.Advance(time.Second)
 	return r.do(t, "admin", "POST", "/v2/resource_instances", fmt.Sprintf(
 		`{"name":%q,"parameters":{},"resource_group":%q,"resource_plan_id":%q,"target":"crn:v1:bluemix:public:globalcatalog::::deployment:%s%%3A%s"}`,
 		name, r.Group.ID, plan, plan, location), http.StatusCreated)

@@ -120,6 +120,7 @@ type Credentials struct {
 	Issued  map[iam.APIKeyID]iam.ServiceCredential // guarded by mu
 	Granted map[iam.PolicyID]string                // guarded by mu
 	Failure error                                  // of Grant; guarded by mu
+	Asked   func()                                 // called by Grant; may be nil
 }
 
 // IssueServiceCredential implements resource.Credentials.
@@ -150,6 +151,9 @@ func (c *Credentials) WithdrawServiceCredential(_ context.Context, _ iam.Account
 // Grant implements resource.Grants.
 func (c *Credentials) Grant(_ context.Context, id iam.PolicyID, _ iam.AccountID, _ iam.IdentityID, role string, _ iam.Object) error {
 	return c.fuse.step(func() error {
+		if c.Asked != nil {
+			c.Asked()
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.Failure != nil {
