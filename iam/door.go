@@ -38,7 +38,7 @@ type Door struct {
 func (d *Door) Read(ctx context.Context, who Caller, action Action, on Object, ev *audit.Event, do func() error) error {
 	err := d.enter(ctx, who, action, on, do)
 	d.conclude(ev, err)
-	return d.append(ctx, who, ev, err)
+	return d.append(ctx, who, on, ev, err)
 }
 
 // Change passes an operation that changes what is stored. When do returns nil it
@@ -55,7 +55,7 @@ func (d *Door) Change(ctx context.Context, who Caller, action Action, on Object,
 		return nil
 	}
 	d.conclude(ev, err)
-	return d.append(ctx, who, ev, err)
+	return d.append(ctx, who, on, ev, err)
 }
 
 // Begin passes an operation whose answer is streamed. It is durably recorded as
@@ -65,17 +65,17 @@ func (d *Door) Begin(ctx context.Context, who Caller, action Action, on Object, 
 	last := *ev
 	if err := d.enter(ctx, who, action, on, func() error { return nil }); err != nil {
 		d.conclude(ev, err)
-		return nil, d.append(ctx, who, ev, err)
+		return nil, d.append(ctx, who, on, ev, err)
 	}
 	d.conclude(ev, nil)
 	ev.Outcome = audit.Pending
-	if err := d.append(ctx, who, ev, nil); err != nil {
+	if err := d.append(ctx, who, on, ev, nil); err != nil {
 		return nil, err
 	}
 	return func(err error) error {
 		last.Time = time.Time{} // the end is now, not when the request came
 		d.conclude(&last, err)
-		return d.append(ctx, who, &last, err)
+		return d.append(ctx, who, on, &last, err)
 	}, nil
 }
 
@@ -96,22 +96,50 @@ func (d *Door) enter(ctx context.Context, who Caller, action Action, on Object, 
 	return do()
 }
 
-func (d *Door) append(ctx context.Context, who Caller, ev *audit.Event, err error) error {
+func (d *Door) append(ctx context.Context, who Caller, on Object, ev *audit.Event, err error) error {
+	events := []*audit.Event{ev}
+	if fault.KindOf(err) == fault.Forbidden && on.Account != who.Account {
+		events = d.divide(on.Account, ev)
+	}
 	// The caller may have gone away; what it did is recorded all the same.
-	if rerr := d.Log.Append(context.WithoutCancel(ctx), ev); rerr != nil {
+	if rerr := d.Log.Append(context.WithoutCancel(ctx), events...); rerr != nil {
 		return errors.Join(ErrUnrecordable, rerr, err)
 	}
 	who.recorded()
 	return err
 }
 
+// divide splits the record of a refusal across accounts. The account of the
+// caller is told what it asked for and nothing of the object, or its log would
+// say what exists elsewhere, and how it is called; the account that owns the
+// object, if there is one, is told everything.
+func (d *Door) divide(owner AccountID, ev *audit.Event) []*audit.Event {
+	asked := *ev
+	asked.LogSourceCRN, asked.ResponseData = "", nil
+	asked.Target = audit.Target{TypeURI: ev.Target.TypeURI}
+	asked.Message = d.message(&asked)
+	if owner == "" {
+		return []*audit.Event{&asked}
+	}
+	ev.ID, ev.Account = "", string(owner)
+	return []*audit.Event{&asked, ev}
+}
+
+// message says in a line what was done, to what, and whether it failed.
+func (d *Door) message(ev *audit.Event) string {
+	text := d.Service + ": " + verb(ev.Action) + " " + ev.Target.Name
+	if ev.Outcome == audit.Failure {
+		text += " -failure"
+	}
+	return text
+}
+
 // conclude writes the outcome into the event.
 func (d *Door) conclude(ev *audit.Event, err error) {
-	status, phrase := http.StatusOK, ""
+	status := http.StatusOK
 	ev.Outcome = audit.Success
 	if err != nil {
 		ev.Outcome = audit.Failure
-		phrase = " -failure"
 		status = d.status(err)
 		ev.Reason.ForFailure, _ = fault.Explain(err)
 		if ev.Reason.ForFailure == "" {
@@ -120,7 +148,7 @@ func (d *Door) conclude(ev *audit.Event, err error) {
 	}
 	ev.Reason.Code, ev.Reason.Type = status, http.StatusText(status)
 	ev.Severity = audit.SeverityOf(ev.Action, status)
-	ev.Message = d.Service + ": " + verb(ev.Action) + " " + ev.Target.Name + phrase
+	ev.Message = d.message(ev)
 }
 
 func (d *Door) status(err error) int {

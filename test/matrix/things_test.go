@@ -24,127 +24,117 @@ func prefixed(prefix string) func() string {
 
 func hex32() string { return strings.ReplaceAll(uuid.NewString(), "-", "") }
 
-var things = map[string]thing{
-	"account":       {make: func(w *world) string { return w.r.Operator.ID }, absent: hex32, public: true},
-	"defaultGroup":  {make: func(w *world) string { return w.r.Operator.ResourceGroup }, absent: hex32},
-	"instance":      {make: newInstance, absent: uuid.NewString},
-	"emptyInstance": {make: newInstance, absent: uuid.NewString},
-	"locked": {make: func(w *world) string {
-		id := newInstance(w)
-		w.must(http.MethodPost, "/v2/resource_instances/"+id+"/lock", nil, nil)
-		return id
-	}, absent: uuid.NewString},
-	"key":         {make: func(w *world) string { return newKey(w, false, "") }, absent: uuid.NewString},
-	"sibling":     {make: func(w *world) string { return newKey(w, false, "") }, absent: uuid.NewString},
-	"standardKey": {make: func(w *world) string { return newKey(w, true, "Y29uZmlkZW50aWFs") }, absent: uuid.NewString},
-	"wrapped":     {make: wrap, public: true},
-	"resourceKey": {make: func(w *world) string {
-		var made struct {
-			GUID string `json:"guid"`
-		}
-		w.must(http.MethodPost, "/v2/resource_keys", named(map[string]any{"source": w.get("emptyInstance"), "role": "Reader"}), &made)
-		return made.GUID
-	}, absent: uuid.NewString},
-	"resourceGroup": {make: func(w *world) string {
-		return w.create("/v2/resource_groups", map[string]any{"account_id": w.get("account")})
-	}, absent: hex32},
-	"reclamation": {make: func(w *world) string {
-		instance := newInstance(w)
-		w.must(http.MethodDelete, "/v2/resource_instances/"+instance, nil, nil)
-		var list struct {
-			Resources []struct {
-				ID string `json:"id"`
-			} `json:"resources"`
-		}
-		w.must(http.MethodGet, "/v1/reclamations?resource_instance_id="+instance, nil, &list)
-		if len(list.Resources) != 1 {
-			w.t.Fatalf("%d reclamations of a deleted instance", len(list.Resources))
-		}
-		return list.Resources[0].ID
-	}, absent: uuid.NewString},
-	"apiKey": {make: func(w *world) string {
-		return w.create("/v1/apikeys", map[string]any{"iam_id": w.get("serviceIAM")})
-	}, absent: prefixed("ApiKey-")},
-	"lockedAPIKey": {make: func(w *world) string {
-		id := w.create("/v1/apikeys", map[string]any{"iam_id": w.get("serviceIAM")})
-		w.must(http.MethodPost, "/v1/apikeys/"+id+"/lock", nil, nil)
-		return id
-	}, absent: prefixed("ApiKey-")},
-	"serviceID": {make: func(w *world) string {
-		return w.create("/v1/serviceids", map[string]any{"account_id": w.get("account")})
-	}, absent: prefixed("ServiceId-")},
-	"lockedServiceID": {make: func(w *world) string {
-		id := w.create("/v1/serviceids", map[string]any{"account_id": w.get("account")})
-		w.must(http.MethodPost, "/v1/serviceids/"+id+"/lock", nil, nil)
-		return id
-	}, absent: prefixed("ServiceId-")},
-	"serviceIAM": {make: func(w *world) string { return "iam-" + w.get("serviceID") }, absent: prefixed("iam-ServiceId-")},
-	"user": {make: func(w *world) string {
-		var made struct {
-			Resources []struct {
-				ID string `json:"id"`
-			} `json:"resources"`
-		}
-		w.must(http.MethodPost, "/v2/accounts/"+w.get("account")+"/users", map[string]any{"users": []any{map[string]any{
-			"email": confidentialName + uuid.NewString() + "@example.com", "first_name": confidentialName, "last_name": confidentialName,
-		}}}, &made)
-		return made.Resources[0].ID
-	}, absent: func() string { return "IBMid-" + strings.ToUpper(hex32()[:10]) }},
-	"policy": {make: func(w *world) string {
-		var made struct {
-			ID string `json:"id"`
-		}
-		w.must(http.MethodPost, "/v1/policies", map[string]any{
-			"type": "access", "description": confidentialName,
-			"subjects": []any{map[string]any{"attributes": []any{attribute("name", "iam_id", w.get("serviceIAM"))}}},
-			"roles":    []any{map[string]any{"role_id": roleReader}},
-			"resources": []any{map[string]any{"attributes": []any{
-				attribute("name", "accountId", w.get("account")), attribute("name", "serviceName", "kms"),
-				attribute("name", "serviceInstance", newInstance(w)),
-			}}},
-		}, &made)
-		return made.ID
-	}, absent: uuid.NewString},
-	"deletedPolicy": {make: func(w *world) string {
-		id := things["policy"].make(w)
-		w.must(http.MethodDelete, "/v1/policies/"+id, nil, nil)
-		return id
-	}, absent: uuid.NewString},
-	"accessGroup": {make: func(w *world) string {
-		return w.create("/v2/groups?account_id="+w.get("account"), nil)
-	}, absent: prefixed("AccessGroupId-")},
-	"memberGroup": {make: func(w *world) string {
-		return w.create("/v2/groups?account_id="+w.get("account"), nil)
-	}, absent: prefixed("AccessGroupId-")},
-	"role": {make: func(w *world) string {
-		return w.create("/v2/roles", map[string]any{
-			"name": "Role" + hex32()[:12], "display_name": confidentialName + hex32(), "account_id": w.get("account"),
-			"service_name": "kms", "actions": []string{"kms.secrets.list"},
-		})
-	}, absent: uuid.NewString},
-	"quota": {make: func(*world) string { return "a3d7b8d01e261c24677937c29ab33f3c" }, absent: hex32, public: true},
-	"instanceCRN": {make: func(w *world) string {
-		var found struct {
-			CRN string `json:"crn"`
-		}
-		w.must(http.MethodGet, "/v2/resource_instances/"+w.get("emptyInstance"), nil, &found)
-		return found.CRN
-	}, absent: func() string {
-		return "crn:v1:bluemix:public:kms:us-south:a/" + hex32() + ":" + uuid.NewString() + "::"
-	}},
-	"apiKeyValue": {make: func(w *world) string {
-		var made struct {
-			Value string `json:"apikey"`
-		}
-		w.must(http.MethodPost, "/v1/apikeys", named(map[string]any{"iam_id": w.get("serviceIAM")}), &made)
-		return made.Value
-	}, absent: func() string { return hex32() + hex32()[:12] }},
-	"member": {make: func(w *world) string {
-		w.must(http.MethodPut, "/v2/groups/"+w.get("memberGroup")+"/members", map[string]any{
-			"members": []any{map[string]any{"iam_id": w.get("serviceIAM"), "type": "service"}},
-		}, nil)
-		return w.get("serviceIAM")
-	}, absent: prefixed("iam-ServiceId-")},
+// things lists the kinds. It is a function because making a thing may take others.
+func things() map[string]thing {
+	return map[string]thing{
+		"attacked":      {make: func(*world) string { return "attacked" + hex32()[:12] }, public: true},
+		"account":       {make: func(w *world) string { return w.r.Operator.ID }, absent: hex32, public: true},
+		"defaultGroup":  {make: func(w *world) string { return w.r.Operator.ResourceGroup }, absent: hex32},
+		"instance":      {make: newInstance, absent: uuid.NewString},
+		"emptyInstance": {make: newInstance, absent: uuid.NewString},
+		"locked": {make: func(w *world) string {
+			id := newInstance(w)
+			w.must(http.MethodPost, "/v2/resource_instances/"+id+"/lock", nil, nil)
+			return id
+		}, absent: uuid.NewString},
+		"key":         {make: func(w *world) string { return newKey(w, confidentialName, false, "") }, absent: uuid.NewString},
+		"sibling":     {make: func(w *world) string { return newKey(w, "sibling", false, "") }, absent: uuid.NewString},
+		"standardKey": {make: func(w *world) string { return newKey(w, confidentialName, true, "Y29uZmlkZW50aWFs") }, absent: uuid.NewString},
+		"wrapped":     {make: wrap, public: true},
+		"resourceKey": {make: func(w *world) string {
+			var made struct {
+				GUID string `json:"guid"`
+			}
+			w.must(http.MethodPost, "/v2/resource_keys", named(map[string]any{"source": w.get("emptyInstance"), "role": "Reader"}), &made)
+			return made.GUID
+		}, absent: uuid.NewString},
+		"resourceGroup": {make: func(w *world) string {
+			return w.create("/v2/resource_groups", map[string]any{"account_id": w.get("account")})
+		}, absent: hex32},
+		"reclamation": {make: func(w *world) string {
+			instance := newInstance(w)
+			w.must(http.MethodDelete, "/v2/resource_instances/"+instance, nil, nil)
+			var list struct {
+				Resources []struct {
+					ID string `json:"id"`
+				} `json:"resources"`
+			}
+			w.must(http.MethodGet, "/v1/reclamations?resource_instance_id="+instance, nil, &list)
+			if len(list.Resources) != 1 {
+				w.t.Fatalf("%d reclamations of a deleted instance", len(list.Resources))
+			}
+			return list.Resources[0].ID
+		}, absent: uuid.NewString},
+		"apiKey": {make: func(w *world) string {
+			return w.create("/v1/apikeys", map[string]any{"iam_id": w.get("serviceIAM")})
+		}, absent: prefixed("ApiKey-")},
+		"lockedAPIKey": {make: func(w *world) string {
+			id := w.create("/v1/apikeys", map[string]any{"iam_id": w.get("serviceIAM")})
+			w.must(http.MethodPost, "/v1/apikeys/"+id+"/lock", nil, nil)
+			return id
+		}, absent: prefixed("ApiKey-")},
+		"serviceID": {make: func(w *world) string {
+			return w.create("/v1/serviceids", map[string]any{"account_id": w.get("account")})
+		}, absent: prefixed("ServiceId-")},
+		"lockedServiceID": {make: func(w *world) string {
+			id := w.create("/v1/serviceids", map[string]any{"account_id": w.get("account")})
+			w.must(http.MethodPost, "/v1/serviceids/"+id+"/lock", nil, nil)
+			return id
+		}, absent: prefixed("ServiceId-")},
+		"serviceIAM": {make: func(w *world) string { return "iam-" + w.get("serviceID") }, absent: prefixed("iam-ServiceId-")},
+		"user": {make: func(w *world) string {
+			var made struct {
+				Resources []struct {
+					ID string `json:"id"`
+				} `json:"resources"`
+			}
+			w.must(http.MethodPost, "/v2/accounts/"+w.get("account")+"/users", map[string]any{"users": []any{map[string]any{
+				"email": confidentialName + uuid.NewString() + "@example.com", "first_name": confidentialName, "last_name": confidentialName,
+			}}}, &made)
+			return made.Resources[0].ID
+		}, absent: func() string { return "IBMid-" + strings.ToUpper(hex32()[:10]) }},
+		"policy": {make: newPolicy, absent: uuid.NewString},
+		"deletedPolicy": {make: func(w *world) string {
+			id := newPolicy(w)
+			w.must(http.MethodDelete, "/v1/policies/"+id, nil, nil)
+			return id
+		}, absent: uuid.NewString},
+		"accessGroup": {make: func(w *world) string {
+			return w.create("/v2/groups?account_id="+w.get("account"), nil)
+		}, absent: prefixed("AccessGroupId-")},
+		"memberGroup": {make: func(w *world) string {
+			return w.create("/v2/groups?account_id="+w.get("account"), nil)
+		}, absent: prefixed("AccessGroupId-")},
+		"role": {make: func(w *world) string {
+			return w.create("/v2/roles", map[string]any{
+				"name": "Role" + hex32()[:12], "display_name": confidentialName + hex32(), "account_id": w.get("account"),
+				"service_name": "kms", "actions": []string{"kms.secrets.list"},
+			})
+		}, absent: uuid.NewString},
+		"quota": {make: func(*world) string { return "a3d7b8d01e261c24677937c29ab33f3c" }, absent: hex32, public: true},
+		"instanceCRN": {make: func(w *world) string {
+			var found struct {
+				CRN string `json:"crn"`
+			}
+			w.must(http.MethodGet, "/v2/resource_instances/"+w.get("emptyInstance"), nil, &found)
+			return found.CRN
+		}, absent: func() string {
+			return "crn:v1:bluemix:public:kms:us-south:a/" + hex32() + ":" + uuid.NewString() + "::"
+		}},
+		"apiKeyValue": {make: func(w *world) string {
+			var made struct {
+				Value string `json:"apikey"`
+			}
+			w.must(http.MethodPost, "/v1/apikeys", named(map[string]any{"iam_id": w.get("serviceIAM")}), &made)
+			return made.Value
+		}, absent: func() string { return hex32() + hex32()[:12] }},
+		"member": {make: func(w *world) string {
+			w.must(http.MethodPut, "/v2/groups/"+w.get("memberGroup")+"/members", map[string]any{
+				"members": []any{map[string]any{"iam_id": w.get("serviceIAM"), "type": "service"}},
+			}, nil)
+			return w.get("serviceIAM")
+		}, absent: prefixed("iam-ServiceId-")},
+	}
 }
 
 // create posts something with a name and returns its ID.
@@ -183,9 +173,9 @@ func newInstance(w *world) string {
 
 const keyType = "application/vnd.ibm.kms.key+json"
 
-func newKey(w *world, extractable bool, payload string) string {
+func newKey(w *world, name string, extractable bool, payload string) string {
 	w.t.Helper()
-	key := named(map[string]any{"type": keyType, "extractable": extractable})
+	key := map[string]any{"type": keyType, "name": name, "extractable": extractable}
 	if payload != "" {
 		key["payload"] = payload
 	}
@@ -210,4 +200,21 @@ func wrap(w *world) string {
 		"plaintext": base64.StdEncoding.EncodeToString([]byte(confidentialName)),
 	}, &made)
 	return made.Ciphertext
+}
+
+func newPolicy(w *world) string {
+	w.t.Helper()
+	var made struct {
+		ID string `json:"id"`
+	}
+	w.must(http.MethodPost, "/v1/policies", map[string]any{
+		"type": "access", "description": confidentialName,
+		"subjects": []any{map[string]any{"attributes": []any{attribute("name", "iam_id", w.get("serviceIAM"))}}},
+		"roles":    []any{map[string]any{"role_id": roleReader}},
+		"resources": []any{map[string]any{"attributes": []any{
+			attribute("name", "accountId", w.get("account")), attribute("name", "serviceName", "kms"),
+			attribute("name", "serviceInstance", newInstance(w)),
+		}}},
+	}, &made)
+	return made.ID
 }

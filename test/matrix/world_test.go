@@ -42,11 +42,11 @@ func (w *world) get(kind string) string {
 	if id, ok := w.made[kind]; ok {
 		return id
 	}
-	make, ok := things[kind]
+	kindOf, ok := things()[kind]
 	if !ok {
 		w.t.Fatalf("nobody knows how to make a thing of kind %q", kind)
 	}
-	id := make.make(w)
+	id := kindOf.make(w)
 	w.made[kind] = id
 	return id
 }
@@ -54,15 +54,26 @@ func (w *world) get(kind string) string {
 // absent returns an ID of the same form, of a thing that does not exist.
 func (w *world) absent(kind string) string {
 	w.t.Helper()
-	return things[kind].absent()
+	return things()[kind].absent()
 }
 
-// confidential lists what nobody outside may learn: the names of all things, and
-// their IDs.
-func (w *world) confidential() []string {
+// makeAll makes a thing of every kind.
+func (w *world) makeAll() {
+	w.t.Helper()
+	for _, kind := range slices.Sorted(maps.Keys(things())) {
+		w.get(kind)
+	}
+}
+
+// confidential lists what an attacker may not learn from the answer to a sample:
+// the names of all things, and their IDs.
+func (w *world) confidential(a attacker, s sample) []string {
 	secrets := []string{confidentialName}
+	if s.tenant && a.foreign {
+		return secrets // its own record has the IDs that it asked for before
+	}
 	for _, kind := range slices.Sorted(maps.Keys(w.made)) {
-		if !things[kind].public {
+		if !things()[kind].public && kind != a.owns {
 			secrets = append(secrets, w.made[kind])
 		}
 	}
@@ -121,21 +132,34 @@ type sample struct {
 	// all, or with what is the caller's own. What is confidential must not be in
 	// the answer all the same.
 	harmless bool
+	// lists is the kind of thing that who owns one may be shown.
+	lists string
+	// tenant says that who administers another account is answered about that one.
+	tenant bool
+	// action is what the sample does where the route alone does not say it.
+	action string
+}
+
+// answers says whether the attacker may be answered, with nothing of the victim's.
+func (s sample) answers(a attacker) bool {
+	return s.harmless || s.tenant && a.foreign || s.lists != "" && s.lists == a.owns
 }
 
 // names lists the kinds of the things whose existence the answer might betray.
-func (s sample) names(httpface.RouteInfo) []string {
-	var names []string
-	for _, kind := range s.path {
-		if !strings.HasPrefix(kind, "=") && !things[kind].public {
-			names = append(names, kind)
-		}
+func (s sample) names() []string {
+	text := s.query + s.body
+	for _, value := range s.header {
+		text += value
 	}
-	if _, ok := s.header["Bluemix-Instance"]; ok {
-		names = append(names, "instance")
+	kinds := slices.Collect(maps.Values(s.path))
+	for _, ref := range reference.FindAllString(text, -1) {
+		kinds = append(kinds, ref[1:])
 	}
-	slices.Sort(names)
-	return names
+	slices.Sort(kinds)
+	return slices.DeleteFunc(slices.Compact(kinds), func(kind string) bool {
+		return strings.HasPrefix(kind, "=") || things()[kind].public ||
+			kind == "instance" && s.lists != "" // who may be shown things in it knows that it exists
+	})
 }
 
 // reference matches the name of a thing in a sample.
@@ -146,11 +170,13 @@ func (w *world) send(route httpface.RouteInfo, s sample, token string, instead m
 	w.t.Helper()
 	q := w.request(route, s, instead)
 	q.Token = token
-	return w.r.Send(w.t, q)
+	id := uuid.NewString()
+	q.Header.Set("Correlation-Id", id)
+	q.Header.Set("Transaction-Id", id)
+	a := w.r.Send(w.t, q)
+	a.ID = id
+	return a
 }
-
-// requestID is the same in all requests, so that answers can be compared.
-const requestID = "5f0c1f5e-7a43-4a4b-8f0e-6a1c7a5f9b10"
 
 func (w *world) request(route httpface.RouteInfo, s sample, instead map[string]string) rig.Request {
 	w.t.Helper()
@@ -176,7 +202,7 @@ func (w *world) request(route httpface.RouteInfo, s sample, instead map[string]s
 	if s.query != "" {
 		path += "?" + fill(s.query)
 	}
-	header := http.Header{"Correlation-Id": {requestID}, "Transaction-Id": {requestID}}
+	header := http.Header{}
 	for name, value := range s.header {
 		header.Set(name, fill(value))
 	}

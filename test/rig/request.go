@@ -21,6 +21,7 @@ type Request struct {
 
 // Answer is what came back.
 type Answer struct {
+	ID     string // of the request, where whoever sent it has given one
 	Status int
 	Header http.Header
 	Body   []byte
