@@ -175,6 +175,20 @@ func TestTokensOfExpiredKeyAreRefused(t *testing.T) {
 	}
 }
 
+func TestRememberedTokenEndsWithItsLife(t *testing.T) {
+	r := newRig(t)
+	token := r.token(t, r.made.APIKey)
+	for _, c := range []struct {
+		wait time.Duration
+		good bool
+	}{{0, true}, {iam.TokenLife - time.Second, true}, {time.Second, false}} {
+		r.clock.advance(c.wait)
+		if _, err := r.Authenticate(t.Context(), token, nil); (err == nil) != c.good {
+			t.Errorf("after another %v: %v", c.wait, err)
+		}
+	}
+}
+
 func TestForgedTokensAreRefused(t *testing.T) {
 	r := newRig(t)
 	good := map[string]any{}
