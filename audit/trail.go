@@ -15,6 +15,7 @@ type Trail struct {
 	Address       string // of the client, without port
 	Agent         string // user agent
 	Time          time.Time
+	Success       int // HTTP status that the answer has if all goes well; zero means 200
 
 	recorded atomic.Bool
 }

@@ -103,7 +103,7 @@ func (c Caller) Event(action Action, target audit.Target) *audit.Event {
 		Initiator: c.Initiator(), Target: target,
 	}
 	if c.Trail != nil {
-		ev.Time, ev.CorrelationID = c.Trail.Time, c.Trail.CorrelationID
+		ev.Time, ev.CorrelationID, ev.Reason.Code = c.Trail.Time, c.Trail.CorrelationID, c.Trail.Success
 		ev.RequestData = map[string]any{"requestURI": c.Trail.URI}
 	}
 	return ev

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -136,7 +137,7 @@ func (d *Door) message(ev *audit.Event) string {
 
 // conclude writes the outcome into the event.
 func (d *Door) conclude(ev *audit.Event, err error) {
-	status := http.StatusOK
+	status := cmp.Or(ev.Reason.Code, http.StatusOK) // what the face has promised
 	ev.Outcome = audit.Success
 	if err != nil {
 		ev.Outcome = audit.Failure

@@ -87,7 +87,10 @@ var grants = []grantRow{
 
 	// Identities.
 	{"VOEA", "iam-identity.", "apikey.get apikey.list serviceid.get serviceid.list user.get user.list account.get"},
-	{"EA", "iam-identity.", "apikey.create apikey.update apikey.delete apikey.lock apikey.unlock apikey.disable apikey.enable serviceid.create serviceid.update serviceid.delete serviceid.lock serviceid.unlock"},
+	{"EA", "iam-identity.", "serviceid.create serviceid.update serviceid.delete serviceid.lock serviceid.unlock"},
+	// Who makes a key for an identity can become it, so this is for administrators alone. What
+	// everybody may do with their own keys needs no role.
+	{"A", "iam-identity.", "apikey.create apikey.update apikey.delete apikey.lock apikey.unlock apikey.disable apikey.enable"},
 	{"A", "iam-identity.", "user.create user.update user.delete user.lock user.unlock user.disable user.enable serviceid.disable serviceid.enable account.update"},
 
 	// Access.

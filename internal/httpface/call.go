@@ -147,7 +147,7 @@ func describe(err error) string {
 // Answer is what a handler wants to be sent. Of Body, Bytes and Stream at most
 // one is set.
 type Answer struct {
-	Status int // zero means 200
+	Status int // zero means that of the route
 	Type   string
 	Header http.Header
 	Body   any                     // encoded as JSON

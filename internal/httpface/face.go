@@ -1,6 +1,7 @@
 package httpface
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type Route[C any] struct {
 	Method  string
 	Path    string // with {name} for a parameter
 	Action  string // the permission it needs, and the name it is recorded under
+	Status  int    // of an answer that sets none, and recorded for a success; zero means 200
 	MaxBody int64  // bytes after inflation; zero means DefaultBody
 	Handle  func(ctx context.Context, who C, c *Call) (Answer, error)
 	Open    func(ctx context.Context, c *Call) (Answer, error) // answered without a caller
@@ -99,6 +101,7 @@ func (b *bound[C]) serve(w http.ResponseWriter, r *http.Request, params []string
 	}
 	c := b.face.call(w, r)
 	c.Action, c.Route = b.route.Action, b.route.Path
+	c.Trail.Success = cmp.Or(b.route.Status, http.StatusOK)
 	c.names, c.params, c.maxBody = b.names, params, limit
 	b.face.run(c, b.route)
 }
@@ -136,6 +139,8 @@ func (f *Face[C]) run(c *Call, route *Route[C]) {
 	}()
 	if err != nil {
 		answer = f.Fail(c, err)
+	} else if answer.Status == 0 {
+		answer.Status = c.Trail.Success
 	}
 	f.release(c, who, answer, err)
 }
