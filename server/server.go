@@ -115,7 +115,7 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 			Keys: h.keys, Identities: h.identities, Log: h.audit, Region: h.fixed.region, Now: h.now, Logger: h.log,
 		}),
 		iamidentity.New(iamidentity.Config{
-			Identities: h.identities, Recorder: h.audit, BaseURL: s.control.url, Now: h.now, Log: h.log,
+			Identities: h.identities, Log: h.audit, PublicURL: s.control.url, Now: h.now, Logger: h.log,
 		}),
 		iampolicy.New(iampolicy.Config{
 			Access: h.access, Identities: h.identities, Log: h.audit, PublicURL: s.control.url, Now: h.now, Logger: h.log,

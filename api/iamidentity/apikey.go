@@ -62,8 +62,8 @@ func newAPIKey(k iam.APIKey, value custody.Secret) apiKey {
 
 // tagged is an answer with its entity tag as the header that clients copy into
 // If-Match, without quotes, as IBM's has none.
-func tagged(status int, body any, tag string) httpface.Answer {
-	return httpface.Answer{Status: status, Body: body, Header: http.Header{"Etag": {tag}}}
+func tagged(body any, tag string) httpface.Answer {
+	return httpface.Answer{Body: body, Header: http.Header{"Etag": {tag}}}
 }
 
 // order turns the request into what the domain knows, and refuses what we do
@@ -141,7 +141,7 @@ func (f *face) createAPIKey(ctx context.Context, who iam.Caller, c *httpface.Cal
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return tagged(http.StatusCreated, newAPIKey(k, value), k.EntityTag()), nil
+	return tagged(newAPIKey(k, value), k.EntityTag()), nil
 }
 
 func (f *face) getAPIKey(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
@@ -149,7 +149,7 @@ func (f *face) getAPIKey(ctx context.Context, who iam.Caller, c *httpface.Call) 
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return tagged(http.StatusOK, detail(c, k), k.EntityTag()), nil
+	return tagged(detail(c, k), k.EntityTag()), nil
 }
 
 func (f *face) detailAPIKey(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
@@ -157,7 +157,7 @@ func (f *face) detailAPIKey(ctx context.Context, who iam.Caller, c *httpface.Cal
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return tagged(http.StatusOK, detail(c, k), k.EntityTag()), nil
+	return tagged(detail(c, k), k.EntityTag()), nil
 }
 
 // detail adds what the query asks for. The history of a key is in the audit log
@@ -211,7 +211,7 @@ func (f *face) updateAPIKey(ctx context.Context, who iam.Caller, c *httpface.Cal
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return tagged(http.StatusOK, newAPIKey(k, custody.Secret{}), k.EntityTag()), nil
+	return tagged(newAPIKey(k, custody.Secret{}), k.EntityTag()), nil
 }
 
 // ifMatch returns the entity tag that a change is meant for; quotes, which
@@ -221,20 +221,20 @@ func ifMatch(c *httpface.Call) string {
 }
 
 func (f *face) deleteAPIKey(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
-	return noContent(f.identities.DeleteAPIKey(ctx, who, iam.APIKeyID(c.Path("id"))))
+	return httpface.Answer{}, f.identities.DeleteAPIKey(ctx, who, iam.APIKeyID(c.Path("id")))
 }
 
 type handler = func(context.Context, iam.Caller, *httpface.Call) (httpface.Answer, error)
 
 func (f *face) lockAPIKey(locked bool) handler {
 	return func(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
-		return noContent(f.identities.LockAPIKey(ctx, who, iam.APIKeyID(c.Path("id")), locked))
+		return httpface.Answer{}, f.identities.LockAPIKey(ctx, who, iam.APIKeyID(c.Path("id")), locked)
 	}
 }
 
 func (f *face) disableAPIKey(disabled bool) handler {
 	return func(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
-		return noContent(f.identities.DisableAPIKey(ctx, who, iam.APIKeyID(c.Path("id")), disabled))
+		return httpface.Answer{}, f.identities.DisableAPIKey(ctx, who, iam.APIKeyID(c.Path("id")), disabled)
 	}
 }
 

@@ -16,10 +16,10 @@ import (
 // Config is what the face needs of the house.
 type Config struct {
 	Identities *iam.Identities
-	Recorder   iam.RefusalRecorder
-	BaseURL    string // how clients reach us, without a slash at the end
+	Log        iam.RefusalRecorder
+	PublicURL  string // how clients reach us, without a slash at the end
 	Now        func() time.Time
-	Log        *slog.Logger
+	Logger     *slog.Logger
 }
 
 // face holds what the handlers need.
@@ -34,14 +34,14 @@ const maxForm = 64 << 10
 
 // New returns the face.
 func New(c Config) *httpface.Face[iam.Caller] {
-	f := &face{identities: c.Identities, base: c.BaseURL, now: c.Now}
+	f := &face{identities: c.Identities, base: c.PublicURL, now: c.Now}
 	return &httpface.Face[iam.Caller]{
 		Name:     "iam-identity",
 		Prefixes: []string{"/identity", "/oidc", "/v1/apikeys", "/v1/serviceids", "/v1/accounts", "/v2/accounts"},
-		Routes:   f.routes(), Now: c.Now, Log: c.Log,
-		Authenticate: f.authenticate, Fail: f.fail,
+		Routes:   f.routes(), Now: c.Now, Log: c.Logger,
+		Authenticate: httpface.ByToken(c.Identities.Authenticate, iam.ErrUnauthenticated), Fail: f.fail,
 		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {
-			return iam.RecordUnreached(ctx, c.Recorder, "IAM Identity", who, call.Trail, call.Action, status, err)
+			return iam.RecordUnreached(ctx, c.Log, "IAM Identity", who, call.Trail, call.Action, status, err)
 		},
 		RequestID: []string{"Transaction-Id", "X-Correlation-Id", "X-Request-Id"},
 	}
@@ -62,48 +62,35 @@ func (f *face) routes() []httpface.Route[iam.Caller] {
 		{Method: "GET", Path: "/v1/apikeys/details", Action: "iam-identity.apikey.get", Handle: f.detailAPIKey},
 		{Method: "GET", Path: "/v1/apikeys/{id}", Action: "iam-identity.apikey.get", Handle: f.getAPIKey},
 		{Method: "PUT", Path: "/v1/apikeys/{id}", Action: "iam-identity.apikey.update", Handle: f.updateAPIKey},
-		{Method: "DELETE", Path: "/v1/apikeys/{id}", Action: "iam-identity.apikey.delete", Handle: f.deleteAPIKey},
-		{Method: "POST", Path: "/v1/apikeys/{id}/lock", Action: "iam-identity.apikey.lock", Handle: f.lockAPIKey(true)},
-		{Method: "DELETE", Path: "/v1/apikeys/{id}/lock", Action: "iam-identity.apikey.unlock", Handle: f.lockAPIKey(false)},
-		{Method: "POST", Path: "/v1/apikeys/{id}/disable", Action: "iam-identity.apikey.disable", Handle: f.disableAPIKey(true)},
-		{Method: "DELETE", Path: "/v1/apikeys/{id}/disable", Action: "iam-identity.apikey.enable", Handle: f.disableAPIKey(false)},
+		{Method: "DELETE", Path: "/v1/apikeys/{id}", Action: "iam-identity.apikey.delete", Status: http.StatusNoContent, Handle: f.deleteAPIKey},
+		{Method: "POST", Path: "/v1/apikeys/{id}/lock", Action: "iam-identity.apikey.lock", Status: http.StatusNoContent, Handle: f.lockAPIKey(true)},
+		{Method: "DELETE", Path: "/v1/apikeys/{id}/lock", Action: "iam-identity.apikey.unlock", Status: http.StatusNoContent, Handle: f.lockAPIKey(false)},
+		{Method: "POST", Path: "/v1/apikeys/{id}/disable", Action: "iam-identity.apikey.disable", Status: http.StatusNoContent, Handle: f.disableAPIKey(true)},
+		{Method: "DELETE", Path: "/v1/apikeys/{id}/disable", Action: "iam-identity.apikey.enable", Status: http.StatusNoContent, Handle: f.disableAPIKey(false)},
 
 		{Method: "GET", Path: "/v1/serviceids/{id}", Action: "iam-identity.serviceid.get", Handle: f.getServiceID},
 		{Method: "PUT", Path: "/v1/serviceids/{id}", Action: "iam-identity.serviceid.update", Handle: f.updateServiceID},
-		{Method: "DELETE", Path: "/v1/serviceids/{id}", Action: "iam-identity.serviceid.delete", Handle: f.deleteServiceID},
-		{Method: "POST", Path: "/v1/serviceids/{id}/lock", Action: "iam-identity.serviceid.lock", Handle: f.lockServiceID(true)},
-		{Method: "DELETE", Path: "/v1/serviceids/{id}/lock", Action: "iam-identity.serviceid.unlock", Handle: f.lockServiceID(false)},
+		{Method: "DELETE", Path: "/v1/serviceids/{id}", Action: "iam-identity.serviceid.delete", Status: http.StatusNoContent, Handle: f.deleteServiceID},
+		{Method: "POST", Path: "/v1/serviceids/{id}/lock", Action: "iam-identity.serviceid.lock", Status: http.StatusNoContent, Handle: f.lockServiceID(true)},
+		{Method: "DELETE", Path: "/v1/serviceids/{id}/lock", Action: "iam-identity.serviceid.unlock", Status: http.StatusNoContent, Handle: f.lockServiceID(false)},
 
 		{Method: "GET", Path: "/v1/accounts/{account}/settings/identity", Action: "iam-identity.account.get", Handle: f.getSettings},
 
 		{Method: "GET", Path: "/v2/accounts/{account}/users/{id}", Action: "iam-identity.user.get", Handle: f.getUser},
-		{Method: "PATCH", Path: "/v2/accounts/{account}/users/{id}", Action: "iam-identity.user.update", Handle: f.updateUser},
-		{Method: "DELETE", Path: "/v2/accounts/{account}/users/{id}", Action: "iam-identity.user.delete", Handle: f.deleteUser},
+		{Method: "PATCH", Path: "/v2/accounts/{account}/users/{id}", Action: "iam-identity.user.update", Status: http.StatusNoContent, Handle: f.updateUser},
+		{Method: "DELETE", Path: "/v2/accounts/{account}/users/{id}", Action: "iam-identity.user.delete", Status: http.StatusNoContent, Handle: f.deleteUser},
 	}
 	for _, slash := range []string{"", "/"} {
 		rows = append(rows,
-			route{Method: "POST", Path: "/v1/apikeys" + slash, Action: "iam-identity.apikey.create", Handle: f.createAPIKey},
+			route{Method: "POST", Path: "/v1/apikeys" + slash, Action: "iam-identity.apikey.create", Status: http.StatusCreated, Handle: f.createAPIKey},
 			route{Method: "GET", Path: "/v1/apikeys" + slash, Action: "iam-identity.apikey.list", Handle: f.listAPIKeys},
-			route{Method: "POST", Path: "/v1/serviceids" + slash, Action: "iam-identity.serviceid.create", Handle: f.createServiceID},
+			route{Method: "POST", Path: "/v1/serviceids" + slash, Action: "iam-identity.serviceid.create", Status: http.StatusCreated, Handle: f.createServiceID},
 			route{Method: "GET", Path: "/v1/serviceids" + slash, Action: "iam-identity.serviceid.list", Handle: f.listServiceIDs},
-			route{Method: "POST", Path: "/v2/accounts/{account}/users" + slash, Action: "iam-identity.user.create", Handle: f.createUsers},
+			route{Method: "POST", Path: "/v2/accounts/{account}/users" + slash, Action: "iam-identity.user.create", Status: http.StatusAccepted, Handle: f.createUsers},
 			route{Method: "GET", Path: "/v2/accounts/{account}/users" + slash, Action: "iam-identity.user.list", Handle: f.listUsers},
 		)
 	}
 	return rows
-}
-
-func (f *face) authenticate(ctx context.Context, c *httpface.Call) (iam.Caller, error) {
-	token, ok := c.Bearer()
-	if !ok {
-		return iam.Caller{}, iam.ErrUnauthenticated
-	}
-	return f.identities.Authenticate(ctx, token, c.Trail)
-}
-
-// noContent is the answer of what has nothing to say.
-func noContent(err error) (httpface.Answer, error) {
-	return httpface.Answer{Status: http.StatusNoContent}, err
 }
 
 // stamp is how times look in this protocol; zero times do not appear.

@@ -92,7 +92,7 @@ func newRig(t testing.TB) *rig {
 	r.account, r.owner, r.apiKey = string(made.Account.ID), string(made.Owner.Identity), string(made.APIKey.Reveal())
 	router := &httpface.Router{}
 	httpface.Mount(router, iamidentity.New(iamidentity.Config{
-		Identities: r.ids, Recorder: r.log, BaseURL: base, Now: now, Log: quiet,
+		Identities: r.ids, Log: r.log, PublicURL: base, Now: now, Logger: quiet,
 	}))
 	r.handler = router
 	r.token = r.login(r.apiKey)

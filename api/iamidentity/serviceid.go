@@ -2,7 +2,6 @@ package iamidentity
 
 import (
 	"context"
-	"net/http"
 
 	"strongroom/iam"
 	"strongroom/internal/httpface"
@@ -89,7 +88,7 @@ func (f *face) createServiceID(ctx context.Context, who iam.Caller, c *httpface.
 		k := newAPIKey(*key, value)
 		out.Key = &k
 	}
-	return tagged(http.StatusCreated, out, v.EntityTag()), nil
+	return tagged(out, v.EntityTag()), nil
 }
 
 func (f *face) getServiceID(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
@@ -97,7 +96,7 @@ func (f *face) getServiceID(ctx context.Context, who iam.Caller, c *httpface.Cal
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return tagged(http.StatusOK, describe(c, v), v.EntityTag()), nil
+	return tagged(describe(c, v), v.EntityTag()), nil
 }
 
 // describe adds what the query asks for; see detail.
@@ -153,16 +152,16 @@ func (f *face) updateServiceID(ctx context.Context, who iam.Caller, c *httpface.
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return tagged(http.StatusOK, newServiceID(v), v.EntityTag()), nil
+	return tagged(newServiceID(v), v.EntityTag()), nil
 }
 
 func (f *face) deleteServiceID(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
-	return noContent(f.identities.DeleteServiceID(ctx, who, iam.ServiceID(c.Path("id"))))
+	return httpface.Answer{}, f.identities.DeleteServiceID(ctx, who, iam.ServiceID(c.Path("id")))
 }
 
 func (f *face) lockServiceID(locked bool) handler {
 	return func(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
-		return noContent(f.identities.LockServiceID(ctx, who, iam.ServiceID(c.Path("id")), locked))
+		return httpface.Answer{}, f.identities.LockServiceID(ctx, who, iam.ServiceID(c.Path("id")), locked)
 	}
 }
 
@@ -187,7 +186,7 @@ func (f *face) getSettings(ctx context.Context, who iam.Caller, c *httpface.Call
 		return httpface.Answer{}, err
 	}
 	tag := iam.EntityTag(string(a.ID), a.Revision)
-	return tagged(http.StatusOK, identitySettings{
+	return tagged(identitySettings{
 		AccountID: string(a.ID), RestrictIDs: "NOT_SET", RestrictKeys: "NOT_SET", EntityTag: tag, MFA: "NONE",
 		SessionExpires: "86400", SessionIdle: "7200", MaxSessions: "NOT_SET",
 		AccessExpires: seconds(iam.TokenLife), RefreshExpires: seconds(iam.RefreshLife),

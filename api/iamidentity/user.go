@@ -3,7 +3,6 @@ package iamidentity
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -97,7 +96,7 @@ func (f *face) createUsers(ctx context.Context, who iam.Caller, c *httpface.Call
 		}
 		out.Resources = append(out.Resources, invitedUser{Email: u.Email, ID: string(u.Identity), State: string(u.State)})
 	}
-	return httpface.Answer{Status: http.StatusAccepted, Body: out}, nil
+	return httpface.Answer{Body: out}, nil
 }
 
 // userList is one page of the users of an account.
@@ -154,11 +153,11 @@ func (f *face) updateUser(ctx context.Context, who iam.Caller, c *httpface.Call)
 	if err := c.JSON(&in, httpface.AnyFields); err != nil {
 		return httpface.Answer{}, f.identities.RefuseUser(ctx, who, iam.Action(c.Action), account, id, err)
 	}
-	return noContent(f.identities.UpdateUser(ctx, who, account, id, iam.UserChange(in)))
+	return httpface.Answer{}, f.identities.UpdateUser(ctx, who, account, id, iam.UserChange(in))
 }
 
 func (f *face) deleteUser(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
-	return noContent(f.identities.DeleteUser(ctx, who, iam.AccountID(c.Path("account")), iam.IdentityID(c.Path("id"))))
+	return httpface.Answer{}, f.identities.DeleteUser(ctx, who, iam.AccountID(c.Path("account")), iam.IdentityID(c.Path("id")))
 }
 
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }

@@ -2,7 +2,6 @@ package iampolicy
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"strconv"
 
@@ -102,7 +101,7 @@ func (s *server) createGroup(ctx context.Context, who iam.Caller, c *call) (answ
 	if err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusCreated, g.ETag(), s.group(&g)), nil
+	return tagged(g.ETag(), s.group(&g)), nil
 }
 
 func (s *server) listGroups(ctx context.Context, who iam.Caller, c *call) (answer, error) {
@@ -151,7 +150,7 @@ func (s *server) getGroup(ctx context.Context, who iam.Caller, c *call) (answer,
 	if err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusOK, g.ETag(), s.group(&g)), nil
+	return tagged(g.ETag(), s.group(&g)), nil
 }
 
 func (s *server) updateGroup(ctx context.Context, who iam.Caller, c *call) (answer, error) {
@@ -170,12 +169,12 @@ func (s *server) updateGroup(ctx context.Context, who iam.Caller, c *call) (answ
 	if err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusOK, g.ETag(), s.group(&g)), nil
+	return tagged(g.ETag(), s.group(&g)), nil
 }
 
 func (s *server) deleteGroup(ctx context.Context, who iam.Caller, c *call) (answer, error) {
 	force, _ := c.Query("force")
-	return answer{Status: http.StatusNoContent}, s.access.DeleteGroup(ctx, who, iam.GroupID(c.Path("id")), force == "true")
+	return answer{}, s.access.DeleteGroup(ctx, who, iam.GroupID(c.Path("id")), force == "true")
 }
 
 // listRules answers that a group has no dynamic rules: they look at claims of

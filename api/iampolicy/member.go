@@ -118,7 +118,7 @@ func (s *server) addMembers(ctx context.Context, who iam.Caller, c *call) (answe
 			return answer{}, err
 		}
 	}
-	return answer{Status: http.StatusMultiStatus, Body: map[string]any{"members": results}}, nil
+	return answer{Body: map[string]any{"members": results}}, nil
 }
 
 func (s *server) removeMembers(ctx context.Context, who iam.Caller, c *call) (answer, error) {
@@ -141,17 +141,17 @@ func (s *server) removeMembers(ctx context.Context, who iam.Caller, c *call) (an
 			return answer{}, err
 		}
 	}
-	return answer{Status: http.StatusMultiStatus, Body: map[string]any{"access_group_id": string(group), "members": results}}, nil
+	return answer{Body: map[string]any{"access_group_id": string(group), "members": results}}, nil
 }
 
 func (s *server) isMember(ctx context.Context, who iam.Caller, c *call) (answer, error) {
 	err := s.access.Member(ctx, who, iam.GroupID(c.Path("id")), iam.IdentityID(c.Path("iam_id")))
-	return answer{Status: http.StatusNoContent}, err
+	return answer{}, err
 }
 
 func (s *server) removeMember(ctx context.Context, who iam.Caller, c *call) (answer, error) {
 	err := s.access.RemoveMember(ctx, who, iam.GroupID(c.Path("id")), iam.IdentityID(c.Path("iam_id")))
-	return answer{Status: http.StatusNoContent}, err
+	return answer{}, err
 }
 
 // addToGroups makes an identity a member of several groups.
@@ -178,7 +178,7 @@ func (s *server) addToGroups(ctx context.Context, who iam.Caller, c *call) (answ
 			return answer{}, err
 		}
 	}
-	return answer{Status: http.StatusMultiStatus, Body: map[string]any{"iam_id": string(id), "groups": results}}, nil
+	return answer{Body: map[string]any{"iam_id": string(id), "groups": results}}, nil
 }
 
 // removeFromGroups takes an identity out of all its groups.
@@ -200,7 +200,7 @@ func (s *server) removeFromGroups(ctx context.Context, who iam.Caller, c *call) 
 			return answer{}, err
 		}
 	}
-	return answer{Status: http.StatusMultiStatus, Body: map[string]any{"iam_id": string(id), "groups": results}}, nil
+	return answer{Body: map[string]any{"iam_id": string(id), "groups": results}}, nil
 }
 
 // ownAccount reads the account and refuses one that the caller does not act in:

@@ -2,7 +2,6 @@ package iampolicy
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -45,7 +44,7 @@ func (v *version) create(ctx context.Context, who iam.Caller, c *call) (answer, 
 	if p, err = v.access.CreatePolicy(ctx, who, p); err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusCreated, p.ETag(), v.encode(&p, false)), nil
+	return tagged(p.ETag(), v.encode(&p, false)), nil
 }
 
 func (v *version) get(ctx context.Context, who iam.Caller, c *call) (answer, error) {
@@ -57,7 +56,7 @@ func (v *version) get(ctx context.Context, who iam.Caller, c *call) (answer, err
 	if err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusOK, p.ETag(), v.encode(&p, display)), nil
+	return tagged(p.ETag(), v.encode(&p, display)), nil
 }
 
 func (v *version) replace(ctx context.Context, who iam.Caller, c *call) (answer, error) {
@@ -72,7 +71,7 @@ func (v *version) replace(ctx context.Context, who iam.Caller, c *call) (answer,
 	if p, err = v.access.ReplacePolicy(ctx, who, iam.PolicyID(c.Path("id")), match, p); err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusOK, p.ETag(), v.encode(&p, false)), nil
+	return tagged(p.ETag(), v.encode(&p, false)), nil
 }
 
 // restore is the only change that PATCH knows: back to the state "active".
@@ -94,11 +93,11 @@ func (v *version) restore(ctx context.Context, who iam.Caller, c *call) (answer,
 	if err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusOK, p.ETag(), v.encode(&p, false)), nil
+	return tagged(p.ETag(), v.encode(&p, false)), nil
 }
 
 func (v *version) remove(ctx context.Context, who iam.Caller, c *call) (answer, error) {
-	return answer{Status: http.StatusNoContent}, v.access.DeletePolicy(ctx, who, iam.PolicyID(c.Path("id")))
+	return answer{}, v.access.DeletePolicy(ctx, who, iam.PolicyID(c.Path("id")))
 }
 
 // link is a page of a list.

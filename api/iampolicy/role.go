@@ -2,7 +2,6 @@ package iampolicy
 
 import (
 	"context"
-	"net/http"
 
 	"strongroom/iam"
 	"strongroom/internal/httpface"
@@ -140,7 +139,7 @@ func (s *server) createRole(ctx context.Context, who iam.Caller, c *call) (answe
 	if err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusCreated, r.ETag(), s.customRole(&r)), nil
+	return tagged(r.ETag(), s.customRole(&r)), nil
 }
 
 func (s *server) getRole(ctx context.Context, who iam.Caller, c *call) (answer, error) {
@@ -148,7 +147,7 @@ func (s *server) getRole(ctx context.Context, who iam.Caller, c *call) (answer, 
 	if err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusOK, r.ETag(), s.customRole(&r)), nil
+	return tagged(r.ETag(), s.customRole(&r)), nil
 }
 
 func (s *server) replaceRole(ctx context.Context, who iam.Caller, c *call) (answer, error) {
@@ -169,9 +168,9 @@ func (s *server) replaceRole(ctx context.Context, who iam.Caller, c *call) (answ
 	if err != nil {
 		return answer{}, err
 	}
-	return tagged(http.StatusOK, r.ETag(), s.customRole(&r)), nil
+	return tagged(r.ETag(), s.customRole(&r)), nil
 }
 
 func (s *server) deleteRole(ctx context.Context, who iam.Caller, c *call) (answer, error) {
-	return answer{Status: http.StatusNoContent}, s.access.DeleteRole(ctx, who, iam.RoleID(c.Path("id")))
+	return answer{}, s.access.DeleteRole(ctx, who, iam.RoleID(c.Path("id")))
 }

@@ -36,13 +36,12 @@ type Identities interface {
 
 // face holds what the handlers need.
 type face struct {
-	identities Identities
-	activity   *activity.Activity
+	activity *activity.Activity
 }
 
 // New returns the face.
 func New(c Config) *httpface.Face[iam.Caller] {
-	f := &face{identities: c.Identities, activity: c.Activity}
+	f := &face{activity: c.Activity}
 	return &httpface.Face[iam.Caller]{
 		Name: "strongroom", Prefixes: []string{"/strongroom", "/"}, Now: c.Now, Log: c.Logger,
 		RequestID: []string{"Correlation-Id", "Transaction-Id"},
@@ -51,19 +50,11 @@ func New(c Config) *httpface.Face[iam.Caller] {
 			{Method: "GET", Path: "/strongroom/v1/audit/export", Action: string(activity.ActionExport), Handle: f.export},
 			{Method: "POST", Path: "/strongroom/v1/audit/verify", Action: string(activity.ActionVerify), Handle: f.verify},
 		},
-		Authenticate: f.authenticate, Fail: fail,
+		Authenticate: httpface.ByToken(c.Identities.Authenticate, errNoToken), Fail: fail,
 		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {
 			return iam.RecordUnreached(ctx, c.Log, "Strongroom", who, call.Trail, call.Action, status, err)
 		},
 	}
-}
-
-func (f *face) authenticate(ctx context.Context, c *httpface.Call) (iam.Caller, error) {
-	token, ok := c.Bearer()
-	if !ok {
-		return iam.Caller{}, errNoToken
-	}
-	return f.identities.Authenticate(ctx, token, c.Trail)
 }
 
 var errNoToken = fault.New(fault.Unauthenticated, "a bearer token is needed; get one from /identity/token")

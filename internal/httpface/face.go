@@ -63,6 +63,20 @@ type Face[C any] struct {
 	RequestID []string
 }
 
+// ByToken authenticates by the bearer token of a request; a request without one
+// fails with missing.
+func ByToken[C any](authenticate func(ctx context.Context, token string, trail *audit.Trail) (C, error), missing error,
+) func(context.Context, *Call) (C, error) {
+	return func(ctx context.Context, c *Call) (C, error) {
+		token, ok := c.Bearer()
+		if !ok {
+			var nobody C
+			return nobody, missing
+		}
+		return authenticate(ctx, token, c.Trail)
+	}
+}
+
 // RouteInfo is what the outside may know of a route: for descriptions of the
 // interface, and for tests that must not forget one.
 type RouteInfo struct {
