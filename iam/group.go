@@ -62,6 +62,8 @@ type Member struct {
 	Identity IdentityID
 	AddedAt  time.Time
 	AddedBy  IdentityID
+
+	Name, Email string // as the identity is called now; only in lists of members
 }
 
 // GroupStore keeps access groups and their members.

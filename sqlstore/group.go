@@ -158,7 +158,48 @@ func (s *Access) Members(ctx context.Context, account iam.AccountID, group iam.G
 	rows, err := s.db.query(ctx, memberSelect+condition+fmt.Sprintf(` ORDER BY iam_id LIMIT $%d OFFSET $%d`, n+1, n+2),
 		append(w.args, r.Limit, r.Offset)...)
 	list, err = collect(rows, err, s.scanMember)
-	return list, total, err
+	if err != nil {
+		return nil, 0, err
+	}
+	return list, total, s.nameMembers(ctx, account, list)
+}
+
+// nameMembers fills in how the members are called.
+func (s *Access) nameMembers(ctx context.Context, account iam.AccountID, list []iam.Member) error {
+	if len(list) == 0 {
+		return nil
+	}
+	args := []any{string(account)}
+	for _, m := range list {
+		args = append(args, string(m.Identity))
+	}
+	for _, m := range list {
+		args = append(args, strings.TrimPrefix(string(m.Identity), "iam-"))
+	}
+	users, services := placeholders(2, len(list)), placeholders(2+len(list), len(list))
+	rows, err := s.db.query(ctx, `
+		SELECT iam_id, trim(first_name || ' ' || last_name), email FROM users WHERE account = $1 AND iam_id IN (`+users+`)
+		UNION ALL
+		SELECT 'iam-' || id, name, '' FROM service_ids WHERE account = $1 AND id IN (`+services+`)`, args...)
+	type called struct {
+		id          iam.IdentityID
+		name, email string
+	}
+	found, err := collect(rows, err, func(row scanner) (c called, err error) {
+		return c, row.Scan(&c.id, &c.name, &c.email)
+	})
+	if err != nil {
+		return err
+	}
+	byID := make(map[iam.IdentityID]called, len(found))
+	for _, c := range found {
+		byID[c.id] = c
+	}
+	for i := range list {
+		c := byID[list[i].Identity]
+		list[i].Name, list[i].Email = c.name, c.email
+	}
+	return nil
 }
 
 // GroupsOf returns the groups of an identity in an account.

@@ -15,6 +15,8 @@ var memberTypes = map[iam.Kind]string{iam.KindUser: "user", iam.KindService: "se
 type member struct {
 	IAMID      string `json:"iam_id"`
 	Type       string `json:"type"`
+	Name       string `json:"name,omitempty"`
+	Email      string `json:"email,omitempty"`
 	Membership string `json:"membership_type"`
 	Href       string `json:"href"`
 	CreatedAt  string `json:"created_at"`
@@ -42,7 +44,7 @@ func (s *server) listMembers(ctx context.Context, who iam.Caller, c *call) (answ
 	}{s.pages(c, r.Limit, r.Offset, total), make([]member, len(list))}
 	for i, m := range list {
 		out.Members[i] = member{
-			IAMID: string(m.Identity), Type: memberTypes[iam.KindOf(m.Identity)], Membership: "static",
+			IAMID: string(m.Identity), Type: memberTypes[iam.KindOf(m.Identity)], Name: m.Name, Email: m.Email, Membership: "static",
 			Href:      s.public + "/v2/groups/" + string(id) + "/members/" + string(m.Identity),
 			CreatedAt: instant(m.AddedAt), CreatedBy: string(m.AddedBy),
 		}
