@@ -21,7 +21,7 @@ var (
 	// ErrParameter is ErrField for a parameter of the query.
 	ErrParameter = fault.New(fault.Invalid, "a query parameter is not valid")
 
-	// ErrInUse refuses to delete an instance that holds keys; the detail says how many.
+	// ErrInUse refuses to delete an instance that holds keys.
 	ErrInUse = fault.New(fault.Conflict, "the instance holds keys")
 
 	// ErrUnavailable says that the authoritative record could not be read.

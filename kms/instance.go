@@ -87,14 +87,16 @@ func (k InstanceKey) belongsTo(in Instance) error {
 	return nil
 }
 
-// RefuseDelete returns ErrInUse, explained, while the instance holds keys that are not deleted.
+// RefuseDelete returns ErrInUse while the instance holds keys that are not deleted. What a caller is
+// told of it is the sentence that Key Protect's users know, with the number of keys.
 func (s *Service) RefuseDelete(ctx context.Context, in Instance) error {
 	n, err := s.store.CountLive(ctx, in.ID)
 	switch {
 	case err != nil:
 		return fmt.Errorf("counting the keys of instance %s: %w", in.ID, err)
 	case n > 0:
-		return ErrInUse.On("", fmt.Sprintf("Instance contains %d active keys. Remove all keys before de-provisioning", n))
+		text := fmt.Sprintf("Instance contains %d active keys. Remove all keys before de-provisioning", n)
+		return fmt.Errorf("%w: %w", fault.New(fault.Conflict, text), ErrInUse)
 	}
 	return nil
 }

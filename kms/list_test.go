@@ -108,6 +108,43 @@ func TestEverySortIsUnderstood(t *testing.T) {
 	}
 }
 
+// TestDeepPagesAreThoseOfTheWholeList goes where the store skips ahead by its counts.
+func TestDeepPagesAreThoseOfTheWholeList(t *testing.T) {
+	h := newHouse(t)
+	for i := range 320 {
+		ref := h.create(t, kms.NewKey{Extractable: i%3 == 0})
+		if i%5 == 0 {
+			_, err := h.Delete(t.Context(), h.owner, ref)
+			wantError(t, err, nil)
+		}
+	}
+	root := false
+	ring := h.ref("")
+	ring.Ring = kms.DefaultRing
+	for _, ref := range []kms.Ref{h.ref(""), ring} {
+		for _, req := range []kms.ListRequest{
+			{States: anyState}, {States: anyState[:3]}, {States: anyState, Extractable: &root},
+			{States: anyState[:1]}, {States: anyState, Sort: []kms.Order{{By: kms.ByID, Descending: true}}},
+		} {
+			req.Limit = 5000
+			all, _, err := h.List(t.Context(), h.owner, ref, req)
+			wantError(t, err, nil)
+			if n, err := h.Count(t.Context(), h.owner, ref, req); err != nil || n != len(all) {
+				t.Errorf("%+v: counted %d of %d, %v", req, n, len(all), err)
+			}
+			req.Limit = 40
+			for _, req.Offset = range []int{0, 199, 200, 211, len(all) - 1, len(all), 319, 320, 10_000} {
+				page, _, err := h.List(t.Context(), h.owner, ref, req)
+				from := min(req.Offset, len(all))
+				want := all[from:min(from+40, len(all))]
+				if err != nil || !slices.EqualFunc(page, want, func(a, b kms.Key) bool { return a.ID == b.ID }) {
+					t.Errorf("%+v: a page of %d, want %d, %v", req, len(page), len(want), err)
+				}
+			}
+		}
+	}
+}
+
 func TestListShowsWhatTheCallerMaySee(t *testing.T) {
 	h := newHouse(t)
 	mine, other := h.create(t, kms.NewKey{Name: "mine"}), h.create(t, kms.NewKey{Name: "other"})

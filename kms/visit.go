@@ -78,6 +78,7 @@ func (s *Service) approachInstance(ctx context.Context, who iam.Caller, ref Ref,
 	v := &visit{now: s.now()}
 	v.event = who.Event(action, audit.Target{TypeURI: typeURI(action)})
 	v.event.DataEvent = usesData(action)
+	v.event.Target.Name = clip(string(ref.Instance))
 	if v.event.RequestData == nil {
 		v.event.RequestData = map[string]any{}
 	}

@@ -83,6 +83,9 @@ func (s *Keys) InsertKey(ctx context.Context, k kms.Key, v kms.Version, instance
 		if err := s.insertVersion(ctx, t, k, v); err != nil {
 			return err
 		}
+		if err := t.count(ctx, k, 1); err != nil {
+			return err
+		}
 		t.changed(kms.ChangeKey, string(k.Instance), string(k.ID))
 		return t.record(ctx, ev)
 	})
@@ -133,6 +136,9 @@ func (s *Keys) UpdateKey(ctx context.Context, k kms.Key, v *kms.Version, ev *aud
 		return err
 	}
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.recount(ctx, k); err != nil {
+			return err
+		}
 		err := t.swap(ctx, `
 			UPDATE keys SET account = $3, ring = $4, name = $5, description = $6, aliases = $7, tags = $8,
 				extractable = $9, imported = $10, state = $11, created_at = $12, created_by = $13,

@@ -55,8 +55,15 @@ const destroyBatch = 2000
 func (s *Keys) DestroyInstance(ctx context.Context, in kms.InstanceID) error {
 	err := s.db.update(ctx, func(ctx context.Context, t *tx) error {
 		t.changed(kms.ChangeInstance, string(in), string(in))
-		_, err := t.exec(ctx, `DELETE FROM instance_keys WHERE instance = $1`, string(in))
-		return err
+		for _, statement := range []string{
+			`DELETE FROM instance_keys WHERE instance = $1`,
+			`DELETE FROM key_counts WHERE instance = $1`,
+		} {
+			if _, err := t.exec(ctx, statement, string(in)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("destroying the key of the instance: %w", err)

@@ -23,13 +23,14 @@ import (
 	"strongroom/kms/kmstest"
 )
 
+const account iam.AccountID = "0123456789abcdef0123456789abcdef"
+
 const (
-	account  iam.AccountID = "0123456789abcdef0123456789abcdef"
-	absent                 = "00000000-0000-4000-8000-000000000000"
-	keyType                = "application/vnd.ibm.kms.key+json"
-	action                 = "application/vnd.ibm.kms.key_action+json"
-	errType                = "application/vnd.ibm.kms.error+json"
-	instance               = "Bluemix-Instance"
+	absent   = "00000000-0000-4000-8000-000000000000"
+	keyType  = "application/vnd.ibm.kms.key+json"
+	action   = "application/vnd.ibm.kms.key_action+json"
+	errType  = "application/vnd.ibm.kms.error+json"
+	instance = "Bluemix-Instance"
 )
 
 // house is the face in front of a key service with one instance.

@@ -42,10 +42,23 @@ CREATE TABLE keys (
 );
 
 -- Lists find their page in one of these without touching the rows before it.
-CREATE INDEX keys_by_id      ON keys (instance, id, state, extractable, expires_at, ring);
+-- The first also holds what the rarer sorts need.
+CREATE INDEX keys_by_id      ON keys (instance, id, state, extractable, expires_at, ring, imported, rotated_at, deleted_at);
 CREATE INDEX keys_by_created ON keys (instance, created_at, id, state, extractable, expires_at, ring);
 CREATE INDEX keys_by_updated ON keys (instance, updated_at, id, state, extractable, expires_at, ring);
 CREATE INDEX keys_by_state   ON keys (instance, state, id, extractable, expires_at, ring);
+
+-- How many keys of each sort have IDs that begin with the two digits of a
+-- bucket: a page far down a list is found by adding these up.
+CREATE TABLE key_counts (
+    instance    TEXT    NOT NULL,
+    bucket      TEXT    NOT NULL,
+    ring        TEXT    NOT NULL,
+    state       INTEGER NOT NULL,
+    extractable BOOLEAN NOT NULL,
+    n           BIGINT  NOT NULL,
+    PRIMARY KEY (instance, bucket, ring, state, extractable)
+);
 
 -- Versions of keys with their sealed material.
 CREATE TABLE key_versions (

@@ -1,0 +1,84 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+
+	"strongroom/kms"
+)
+
+// bucketOf returns the bucket in which a key is counted: the first two digits of its ID.
+func bucketOf(id kms.KeyID) string { return string(id[:min(2, len(id))]) }
+
+// count adds n to the number of keys that are like k.
+func (t *tx) count(ctx context.Context, k kms.Key, n int) error {
+	_, err := t.exec(ctx, `
+		INSERT INTO key_counts (instance, bucket, ring, state, extractable, n) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (instance, bucket, ring, state, extractable) DO UPDATE SET n = key_counts.n + excluded.n`,
+		string(k.Instance), bucketOf(k.ID), string(k.Ring), int(k.State), k.Extractable, n)
+	return err
+}
+
+// recount moves a key that is about to be updated from where it was counted to where it belongs.
+func (t *tx) recount(ctx context.Context, k kms.Key) error {
+	was := k
+	err := t.queryRow(ctx, `SELECT ring, state, extractable FROM keys WHERE instance = $1 AND id = $2`,
+		string(k.Instance), string(k.ID)).Scan(&was.Ring, &was.State, &was.Extractable)
+	if err != nil {
+		return absent(err)
+	}
+	if was.Ring == k.Ring && was.State == k.State && was.Extractable == k.Extractable {
+		return nil
+	}
+	if err := t.count(ctx, was, -1); err != nil {
+		return err
+	}
+	return t.count(ctx, k, 1)
+}
+
+// countable reports whether the counts know all that q tells keys apart by: neither single keys,
+// nor the clock.
+func countable(q kms.Query) bool {
+	byClock := slices.Contains(q.States, kms.Active) != slices.Contains(q.States, kms.Deactivated)
+	return !byClock && q.Scope.Exact() && len(q.Scope.Keys) == 0
+}
+
+// bucket is how many keys of a list have IDs that begin with first.
+type bucket struct {
+	first string
+	n     int
+}
+
+// buckets returns the counts of the keys that a countable q asks for, in the order of their IDs.
+func (s *Keys) buckets(ctx context.Context, q kms.Query) ([]bucket, error) {
+	var c conditions
+	rows, err := s.db.query(ctx, `SELECT k.bucket, SUM(k.n) FROM key_counts k WHERE `+c.keys(q)+`
+		GROUP BY k.bucket ORDER BY k.bucket`, c.args...)
+	return collect(rows, err, func(row scanner) (b bucket, err error) {
+		return b, row.Scan(&b.first, &b.n)
+	})
+}
+
+// skipFrom is the offset from which the buckets are worth a statement of their own.
+const skipFrom = 200
+
+// skip replaces most of the offset of a list in the order of IDs by the ID to begin at, so that
+// the rows before it need not be walked through. The list is empty from there on when end is true.
+func (s *Keys) skip(ctx context.Context, q kms.Query) (begin string, offset int, end bool, err error) {
+	byID := len(q.Sort) == 0 || q.Sort[0] == kms.Order{By: kms.ByID}
+	if q.Offset < skipFrom || !byID || !countable(q) {
+		return "", q.Offset, false, nil
+	}
+	buckets, err := s.buckets(ctx, q)
+	if err != nil {
+		return "", 0, false, err
+	}
+	offset = q.Offset
+	for _, b := range buckets {
+		if offset < b.n {
+			return b.first, offset, false, nil
+		}
+		offset -= b.n
+	}
+	return "", 0, true, nil
+}
