@@ -26,6 +26,9 @@ type Credentials interface {
 // Grants makes and withdraws the policies of resource keys. Both are steps of
 // acts, idempotent by the ID of the policy.
 type Grants interface {
+	// MayGive returns iam.ErrForbidden unless the caller may let somebody else have
+	// the role on an object: a resource key must not be a way to more than one has.
+	MayGive(ctx context.Context, who iam.Caller, role string, on iam.Object) error
 	Grant(ctx context.Context, id iam.PolicyID, account iam.AccountID, to iam.IdentityID, role string, on iam.Object) error
 	Revoke(ctx context.Context, account iam.AccountID, id iam.PolicyID) error
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strongroom/fault"
+	"strongroom/iam"
 	"strongroom/resource"
 	"strongroom/resource/resourcetest"
 )
@@ -82,6 +83,27 @@ func TestKeyOfAnInstanceThatIsDeletedMeanwhileIsUndone(t *testing.T) {
 	}
 	if len(h.Credentials.Issued)+len(h.Credentials.Granted) != 0 || len(keys(t, h)) != 0 {
 		t.Error("a credential of a deleted instance is left")
+	}
+}
+
+// TestKeyGivesNoMoreThanItsMakerMayGive: a resource key comes with a policy, so
+// making one must not be a way around the rules for policies.
+func TestKeyGivesNoMoreThanItsMakerMayGive(t *testing.T) {
+	h := resourcetest.New(t)
+	s := h.Service()
+	i := h.NewInstance(t, s, resourcetest.StorePlan, "store")
+	h.Credentials.Withheld = "crn:v1:bluemix:public:iam::::serviceRole:Manager"
+	for _, tc := range []struct {
+		role string
+		want error
+	}{{"Reader", nil}, {"Manager", iam.ErrForbidden}, {h.Credentials.Withheld, iam.ErrForbidden}} {
+		_, err := s.CreateKey(t.Context(), resourcetest.Admin(), resource.NewKey{Name: "k", Source: string(i.ID), Role: tc.role})
+		if !errors.Is(err, tc.want) {
+			t.Errorf("%s: got %v, want %v", tc.role, err, tc.want)
+		}
+	}
+	if n := len(h.Credentials.Issued); n != 1 {
+		t.Errorf("%d credentials were issued", n)
 	}
 }
 

@@ -309,6 +309,9 @@ func (s *Service) newKey(ctx context.Context, who iam.Caller, i Instance, in New
 		Service: i.Service, Region: i.Region, ResourceGroup: i.ResourceGroup,
 	}
 	if role != "" {
+		if err := s.grants.MayGive(ctx, who, role, i.object()); err != nil {
+			return Key{}, err
+		}
 		k.Policy = iam.PolicyID(uuid.NewString())
 	}
 	if in.HMAC {

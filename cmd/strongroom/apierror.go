@@ -65,7 +65,7 @@ func (e *apiError) advice() string {
 
 // credentialCodes are the token service's codes for credentials that it does not accept. It answers
 // an unknown or disabled API key with status 400.
-var credentialCodes = []string{"BXNIM0415E", "BXNIM0428E", "BXNIM0407E", "BXNIM0408E", "BXNIM0103E"}
+var credentialCodes = []string{"BXNIM0401E", "BXNIM0415E", "BXNIM0416E", "BXNIM0428E", "BXNIM0407E", "BXNIM0408E", "BXNIM0103E"}
 
 func codeHints() map[string]string {
 	return map[string]string{

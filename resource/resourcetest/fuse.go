@@ -121,6 +121,8 @@ type Credentials struct {
 	Granted map[iam.PolicyID]string                // guarded by mu
 	Failure error                                  // of Grant; guarded by mu
 	Asked   func()                                 // called by Grant; may be nil
+
+	Withheld string // CRN of a role that nobody may give
 }
 
 // IssueServiceCredential implements resource.Credentials.
@@ -146,6 +148,14 @@ func (c *Credentials) WithdrawServiceCredential(_ context.Context, _ iam.Account
 		delete(c.Issued, key)
 		return nil
 	})
+}
+
+// MayGive implements resource.Grants.
+func (c *Credentials) MayGive(_ context.Context, _ iam.Caller, role string, _ iam.Object) error {
+	if role == c.Withheld {
+		return iam.ErrForbidden
+	}
+	return nil
 }
 
 // Grant implements resource.Grants.
