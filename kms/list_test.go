@@ -123,8 +123,11 @@ func TestDeepPagesAreThoseOfTheWholeList(t *testing.T) {
 	ring.Ring = kms.DefaultRing
 	for _, ref := range []kms.Ref{h.ref(""), ring} {
 		for _, req := range []kms.ListRequest{
-			{States: anyState}, {States: anyState[:3]}, {States: anyState, Extractable: &root},
-			{States: anyState[:1]}, {States: anyState, Sort: []kms.Order{{By: kms.ByID, Descending: true}}},
+			{States: anyState},
+			{States: anyState[:3]},
+			{States: anyState, Extractable: &root},
+			{States: anyState[:1]},
+			{States: anyState, Sort: []kms.Order{{By: kms.ByID, Descending: true}}},
 		} {
 			req.Limit = 5000
 			all, _, err := h.List(t.Context(), h.owner, ref, req)

@@ -36,9 +36,11 @@ func (s *Keys) Key(ctx context.Context, in kms.InstanceID, id kms.KeyID) (kms.Ke
 var errVersions = errors.New("versions are missing or do not belong together")
 
 // Record implements kms.Store. A key whose versions are not all there is an error: who can write
-// the database must not be able to make a key forget one.
+// the database must not be able to make a key forget one. A key that is rotated between the two
+// readings is read again.
 func (s *Keys) Record(ctx context.Context, in kms.InstanceID, id kms.KeyID) (kms.Record, error) {
-	for {
+	const tries = 5
+	for range tries {
 		k, err := s.Key(ctx, in, id)
 		if err != nil {
 			return kms.Record{}, err
@@ -47,14 +49,11 @@ func (s *Keys) Record(ctx context.Context, in kms.InstanceID, id kms.KeyID) (kms
 		if err != nil {
 			return kms.Record{}, fmt.Errorf("reading versions of key %s: %w", id, err)
 		}
-		switch {
-		case len(versions) == k.Newest.Number && versions[0].Stamp == k.Newest:
+		if len(versions) == k.Newest.Number && versions[0].Stamp == k.Newest {
 			return kms.Record{Key: k, Versions: versions}, nil
-		case len(versions) <= k.Newest.Number:
-			return kms.Record{}, fmt.Errorf("key %s: %w", id, errVersions)
 		}
-		// Rotated between the two readings: once more.
 	}
+	return kms.Record{}, fmt.Errorf("key %s: %w", id, errVersions)
 }
 
 // Resolve implements kms.Store.
