@@ -157,7 +157,7 @@ func (s *server) createInstance(ctx context.Context, who iam.Caller, c *call) (a
 	if err != nil {
 		return answer{}, err
 	}
-	return created(s.instance(i)), nil
+	return answer{Body: s.instance(i)}, nil
 }
 
 func (s *server) getInstance(ctx context.Context, who iam.Caller, c *call) (answer, error) {

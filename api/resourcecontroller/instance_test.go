@@ -284,9 +284,9 @@ func TestAuditSeesEveryRequestOnce(t *testing.T) {
 	r.do(t, "admin", "DELETE", path, "", 204)
 	r.do(t, "admin", "DELETE", path, "", 410)
 	for action, want := range map[string][]string{
-		"resource-controller.instance.create":   {"success 200"},
+		"resource-controller.instance.create":   {"success 201"},
 		"resource-controller.instance.retrieve": {"success 200", "failure 404"},
-		"resource-controller.instance.delete":   {"failure 410", "success 200"},
+		"resource-controller.instance.delete":   {"failure 410", "success 204"},
 	} {
 		if diff := cmp.Diff(want, r.Events(t, iam.Action(action))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", action, diff)

@@ -83,7 +83,7 @@ func (s *server) createGroup(ctx context.Context, who iam.Caller, c *call) (answ
 	if err != nil {
 		return answer{}, err
 	}
-	return created(createdGroupBody{ID: string(g.ID), CRN: g.ID.CRN(g.Account).String()}), nil
+	return answer{Body: createdGroupBody{ID: string(g.ID), CRN: g.ID.CRN(g.Account).String()}}, nil
 }
 
 func (s *server) getGroup(ctx context.Context, who iam.Caller, c *call) (answer, error) {
@@ -120,7 +120,7 @@ func (s *server) deleteGroup(ctx context.Context, who iam.Caller, c *call) (answ
 	if err := s.resources.DeleteGroup(ctx, who, resource.GroupID(c.Path("id"))); err != nil {
 		return answer{}, err
 	}
-	return deleted(true), nil
+	return answer{}, nil
 }
 
 // quotaID names the one quota definition, which limits nothing.

@@ -146,7 +146,7 @@ func (s *server) createKey(ctx context.Context, who iam.Caller, c *call) (answer
 	if err != nil {
 		return answer{}, err
 	}
-	return created(s.key(k)), nil
+	return answer{Body: s.key(k)}, nil
 }
 
 func (s *server) getKey(ctx context.Context, who iam.Caller, c *call) (answer, error) {
