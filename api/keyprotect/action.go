@@ -126,7 +126,7 @@ func (s *server) rotateKey() handler {
 		if err := s.keys.Rotate(ctx, who, ref, material); err != nil {
 			return answer{}, err
 		}
-		return answer{Status: http.StatusNoContent}, nil
+		return answer{}, nil
 	})
 }
 
@@ -149,6 +149,9 @@ func (s *server) legacyAction() handler {
 		h, ok := actions[name]
 		if !ok {
 			h = unknown
+		}
+		if name == "rotate" {
+			c.Trail.Success = http.StatusNoContent
 		}
 		return h(ctx, who, c)
 	}

@@ -34,9 +34,14 @@ func (c collection[T]) counted(total int) collection[T] {
 	return c
 }
 
-// send answers with the collection.
-func (c collection[T]) send(status int) answer {
-	return answer{Status: status, Type: c.Metadata.CollectionType, Body: c}
+// send answers with the collection and the status of the route.
+func (c collection[T]) send() answer { return answer{Type: c.Metadata.CollectionType, Body: c} }
+
+// sendAs answers with the collection and another status.
+func (c collection[T]) sendAs(status int) answer {
+	a := c.send()
+	a.Status = status
+	return a
 }
 
 // date is a time on the wire: UTC in whole seconds; empty for none.

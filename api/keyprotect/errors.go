@@ -118,7 +118,7 @@ func fail(c *call, err error) answer {
 		}
 	}
 	text := http.StatusText(status) + ": " + plainMessage(c, err, f)
-	return collect(typeError, []errorObject{{Message: text}}).send(status)
+	return collect(typeError, []errorObject{{Message: text}}).sendAs(status)
 }
 
 // statusOf hides the difference between "not known" and "not allowed", as the protocol does.
@@ -155,7 +155,7 @@ func (r reason) render(c *call, status int, d fault.Detail) answer {
 	}
 	text := fmt.Sprintf("%s: %s: Please see `reasons` for more details (%s)",
 		http.StatusText(status), contextOf(iam.Action(c.Action)), r.code)
-	return collect(typeError, []errorObject{{Message: text, Reasons: []errorReason{out}}}).send(status)
+	return collect(typeError, []errorObject{{Message: text, Reasons: []errorReason{out}}}).sendAs(status)
 }
 
 // plainMessage is what is said of a failure without a reason code.

@@ -116,7 +116,7 @@ func (out key) withPayload(material custody.Secret) key {
 	return out
 }
 
-func sendKey(status int, k key) answer { return collect(typeKey, []key{k}).send(status) }
+func sendKey(k key) answer { return collect(typeKey, []key{k}).send() }
 
 // newKeys is the body of a creation.
 type newKeys struct {
@@ -201,7 +201,7 @@ func (s *server) createKey(ctx context.Context, who iam.Caller, ref kms.Ref, in 
 		k = k.withPayload(out.Material)
 	}
 	out.Material.Wipe()
-	return sendKey(http.StatusCreated, k), nil
+	return sendKey(k), nil
 }
 
 func (s *server) getKey(ctx context.Context, who iam.Caller, ref kms.Ref, _ nothing) (answer, error) {
@@ -209,7 +209,7 @@ func (s *server) getKey(ctx context.Context, who iam.Caller, ref kms.Ref, _ noth
 	if err != nil {
 		return answer{}, err
 	}
-	return sendKey(http.StatusOK, s.full(&k).withPayload(material)), nil
+	return sendKey(s.full(&k).withPayload(material)), nil
 }
 
 func (s *server) getMetadata(ctx context.Context, who iam.Caller, ref kms.Ref, _ nothing) (answer, error) {
@@ -217,7 +217,7 @@ func (s *server) getMetadata(ctx context.Context, who iam.Caller, ref kms.Ref, _
 	if err != nil {
 		return answer{}, err
 	}
-	return sendKey(http.StatusOK, s.full(&k)), nil
+	return sendKey(s.full(&k)), nil
 }
 
 // parseDelete says whether the deleted key is to be shown. What force would override does not
@@ -225,7 +225,10 @@ func (s *server) getMetadata(ctx context.Context, who iam.Caller, ref kms.Ref, _
 func parseDelete(c *call) (representation bool, err error) {
 	q := queryOf(c, "force")
 	q.is("force")
-	return wantsRepresentation(c), q.err
+	if representation = wantsRepresentation(c); representation {
+		c.Trail.Success = http.StatusOK
+	}
+	return representation, q.err
 }
 
 func (s *server) deleteKey(ctx context.Context, who iam.Caller, ref kms.Ref, representation bool) (answer, error) {
@@ -234,9 +237,9 @@ func (s *server) deleteKey(ctx context.Context, who iam.Caller, ref kms.Ref, rep
 	case err != nil:
 		return answer{}, err
 	case representation:
-		return sendKey(http.StatusOK, s.full(&k)), nil
+		return sendKey(s.full(&k)), nil
 	}
-	return answer{Status: http.StatusNoContent}, nil
+	return answer{}, nil
 }
 
 func parseList(c *call) (kms.ListRequest, error) {
@@ -261,7 +264,7 @@ func (s *server) listKeys(ctx context.Context, who iam.Caller, ref kms.Ref, req 
 	if req.Total {
 		out = out.counted(total)
 	}
-	return out.send(http.StatusOK), nil
+	return out.send(), nil
 }
 
 func parseHead(c *call) (kms.ListRequest, error) {

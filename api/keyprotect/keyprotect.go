@@ -58,19 +58,13 @@ type (
 func New(cfg Config) *httpface.Face[iam.Caller] {
 	s := &server{keys: cfg.Keys, region: cfg.Region, now: cfg.Now}
 	return &httpface.Face[iam.Caller]{
-		Name:     "key-protect",
-		Prefixes: []string{"/api/v2"},
-		Routes:   s.routes(),
-		Now:      cfg.Now,
-		Log:      cfg.Logger,
-		Authenticate: func(ctx context.Context, c *call) (iam.Caller, error) {
-			token, ok := c.Bearer()
-			if !ok {
-				return iam.Caller{}, iam.ErrUnauthenticated
-			}
-			return cfg.Identities.Authenticate(ctx, token, c.Trail)
-		},
-		Fail: fail,
+		Name:         "key-protect",
+		Prefixes:     []string{"/api/v2"},
+		Routes:       s.routes(),
+		Now:          cfg.Now,
+		Log:          cfg.Logger,
+		Authenticate: httpface.ByToken(cfg.Identities.Authenticate, iam.ErrUnauthenticated),
+		Fail:         fail,
 		Record: func(ctx context.Context, c *call, who *iam.Caller, status int, err error) error {
 			return iam.RecordUnreached(ctx, cfg.Log, "Key Protect", who, c.Trail, c.Action, status, err)
 		},
@@ -79,22 +73,24 @@ func New(cfg Config) *httpface.Face[iam.Caller] {
 }
 
 func (s *server) routes() []httpface.Route[iam.Caller] {
-	route := func(method, path string, action iam.Action, h handler) httpface.Route[iam.Caller] {
-		return httpface.Route[iam.Caller]{Method: method, Path: "/api/v2" + path, Action: string(action), Handle: h}
+	route := func(method, path string, status int, action iam.Action, h handler) httpface.Route[iam.Caller] {
+		return httpface.Route[iam.Caller]{
+			Method: method, Path: "/api/v2" + path, Action: string(action), Status: status, Handle: h,
+		}
 	}
 	return []httpface.Route[iam.Caller]{
-		route("HEAD", "/keys", kms.ActionHead, handle(s, kms.ActionHead, parseHead, s.headKeys)),
-		route("GET", "/keys", kms.ActionList, handle(s, kms.ActionList, parseList, s.listKeys)),
-		route("POST", "/keys", kms.ActionCreate, handle(s, kms.ActionCreate, parseCreate, s.createKey)),
-		route("GET", "/keys/{id}", kms.ActionRead, handle(s, kms.ActionRead, parseNothing, s.getKey)),
-		route("GET", "/keys/{id}/metadata", kms.ActionMetadata, handle(s, kms.ActionMetadata, parseNothing, s.getMetadata)),
-		route("DELETE", "/keys/{id}", kms.ActionDelete, handle(s, kms.ActionDelete, parseDelete, s.deleteKey)),
-		route("GET", "/keys/{id}/versions", kms.ActionVersions, handle(s, kms.ActionVersions, parseVersions, s.listVersions)),
-		route("POST", "/keys/{id}/actions/wrap", kms.ActionWrap, s.wrapKey()),
-		route("POST", "/keys/{id}/actions/unwrap", kms.ActionUnwrap, s.unwrapKey()),
-		route("POST", "/keys/{id}/actions/rewrap", kms.ActionRewrap, s.rewrapKey()),
-		route("POST", "/keys/{id}/actions/rotate", kms.ActionRotate, s.rotateKey()),
-		route("POST", "/keys/{id}", kms.ActionUnknown, s.legacyAction()),
+		route("HEAD", "/keys", 200, kms.ActionHead, handle(s, kms.ActionHead, parseHead, s.headKeys)),
+		route("GET", "/keys", 200, kms.ActionList, handle(s, kms.ActionList, parseList, s.listKeys)),
+		route("POST", "/keys", 201, kms.ActionCreate, handle(s, kms.ActionCreate, parseCreate, s.createKey)),
+		route("GET", "/keys/{id}", 200, kms.ActionRead, handle(s, kms.ActionRead, parseNothing, s.getKey)),
+		route("GET", "/keys/{id}/metadata", 200, kms.ActionMetadata, handle(s, kms.ActionMetadata, parseNothing, s.getMetadata)),
+		route("DELETE", "/keys/{id}", 204, kms.ActionDelete, handle(s, kms.ActionDelete, parseDelete, s.deleteKey)),
+		route("GET", "/keys/{id}/versions", 200, kms.ActionVersions, handle(s, kms.ActionVersions, parseVersions, s.listVersions)),
+		route("POST", "/keys/{id}/actions/wrap", 200, kms.ActionWrap, s.wrapKey()),
+		route("POST", "/keys/{id}/actions/unwrap", 200, kms.ActionUnwrap, s.unwrapKey()),
+		route("POST", "/keys/{id}/actions/rewrap", 200, kms.ActionRewrap, s.rewrapKey()),
+		route("POST", "/keys/{id}/actions/rotate", 204, kms.ActionRotate, s.rotateKey()),
+		route("POST", "/keys/{id}", 200, kms.ActionUnknown, s.legacyAction()),
 	}
 }
 

@@ -2,7 +2,6 @@ package keyprotect
 
 import (
 	"context"
-	"net/http"
 
 	"strongroom/iam"
 	"strongroom/kms"
@@ -41,5 +40,5 @@ func (s *server) listVersions(ctx context.Context, who iam.Caller, ref kms.Ref, 
 	if req.total {
 		out = out.counted(total)
 	}
-	return out.send(http.StatusOK), nil
+	return out.send(), nil
 }
