@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -70,8 +71,13 @@ func newServeCommand(p *program) *cobra.Command {
 	return cmd
 }
 
-// welcome says where the server is and what to try first.
+// welcome says where the server is and what to try first, in commands that work
+// in any shell and folder.
 func welcome(w io.Writer, s *server.Server) {
+	self, err := os.Executable()
+	if err != nil {
+		self = "strongroom"
+	}
 	fmt.Fprintf(w, `
 Strongroom is ready.
 
@@ -83,10 +89,10 @@ Strongroom is ready.
 Try it in another shell:
 
   set -a; . %s; set +a
-  strongroom key create my-first-key
-  strongroom key list
+  %s key create my-first-key
+  %s key list
 
 Ctrl-C ends it; the next start finds everything as it was.
 
-`, s.URL(), s.S3URL(), s.CredentialsFile(), s.KeysNotice(), s.CredentialsFile())
+`, s.URL(), s.S3URL(), s.CredentialsFile(), s.KeysNotice(), s.CredentialsFile(), self, self)
 }
