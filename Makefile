@@ -82,8 +82,9 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	@tools/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## the benchmarks of all packages, as one table
+bench: build ## the benchmarks of all packages, and a wrap over TLS beside a bare handler
 	@tools/bench
+	@$(GO) run ./bench/wrap -binary bin/strongroom
 
 .PHONY: clean
 clean: ## remove what was built; the data folder stays
