@@ -254,7 +254,7 @@ func (r *Resources) DeleteInstance(ctx context.Context, i resource.Instance, rec
 	err = r.endWith(ctx, act, ev, func(ctx context.Context, t *tx) error {
 		rows, err := t.query(ctx, resourceKeySelect+` WHERE resource_keys.instance = $1 AND resource_keys.state = $2`,
 			string(i.ID), string(resource.KeyActive))
-		keys, err := collect(rows, err, scanResourceKey)
+		keys, err := collect(rows, err, r.scanResourceKey)
 		if err != nil {
 			return err
 		}
@@ -267,7 +267,7 @@ func (r *Resources) DeleteInstance(ctx context.Context, i resource.Instance, rec
 				return err
 			}
 			k.State, k.Updated = resource.KeyRemoving, rec.Created
-			if err := saveResourceKey(ctx, t, k); err != nil {
+			if err := r.saveResourceKey(ctx, t, k); err != nil {
 				return err
 			}
 			if err := insertAct(ctx, t, removal); err != nil {

@@ -12,22 +12,40 @@ import (
 const resourceKeySelect = `SELECT resource_keys.guid, resource_keys.account, resource_keys.instance, resource_keys.name, resource_keys.state,
 	resource_keys.role, resource_keys.service_id, resource_keys.owns_service, resource_keys.api_key, resource_keys.policy,
 	resource_keys.access_key, resource_keys.onetime, resource_keys.sealed, resource_keys.created_at, resource_keys.created_by,
-	resource_keys.updated_at, resource_keys.updated_by, resource_keys.deleted_at, resource_keys.deleted_by, resource_keys.revision,
+	resource_keys.updated_at, resource_keys.updated_by, resource_keys.deleted_at, resource_keys.deleted_by, resource_keys.revision, resource_keys.mac,
 	instances.service, instances.region, instances.resource_group
 	FROM resource_keys JOIN instances ON instances.guid = resource_keys.instance`
 
-func scanResourceKey(s scanner) (k resource.Key, err error) {
-	var created, updated, deleted int64
-	err = s.Scan(&k.ID, &k.Account, &k.Instance, &k.Name, &k.State, &k.Role, &k.ServiceID, &k.OwnsService, &k.APIKey, &k.Policy,
-		&k.AccessKey, &k.Onetime, &k.Sealed, &created, &k.Created.By, &updated, &k.Updated.By, &deleted, &k.Deleted.By, &k.Revision,
+// resourceKeyMAC covers what decides who may see the secrets of a key, and what
+// its removal takes away. Service, region and resource group are the instance's,
+// which never change.
+func resourceKeyMAC(k resource.Key) []any {
+	return []any{
+		string(k.ID), string(k.Account), string(k.Instance), string(k.State), k.Role, string(k.ServiceID), k.OwnsService,
+		string(k.APIKey), string(k.Policy), k.AccessKey, k.Onetime, k.Sealed, k.Revision,
+		k.Service, k.Region, string(k.ResourceGroup),
+	}
+}
+
+func (r *Resources) scanResourceKey(s scanner) (resource.Key, error) {
+	var (
+		k                         resource.Key
+		created, updated, deleted int64
+		mac                       []byte
+	)
+	err := s.Scan(&k.ID, &k.Account, &k.Instance, &k.Name, &k.State, &k.Role, &k.ServiceID, &k.OwnsService, &k.APIKey, &k.Policy,
+		&k.AccessKey, &k.Onetime, &k.Sealed, &created, &k.Created.By, &updated, &k.Updated.By, &deleted, &k.Deleted.By, &k.Revision, &mac,
 		&k.Service, &k.Region, &k.ResourceGroup)
+	if err != nil {
+		return resource.Key{}, absent(err)
+	}
 	k.Created.At, k.Updated.At, k.Deleted.At = fromMicros(created), fromMicros(updated), fromMicros(deleted)
-	return k, absent(err)
+	return k, r.db.check(mac, "resource_keys", string(k.ID), resourceKeyMAC(k)...)
 }
 
 // Key returns one resource key, in whatever state it is.
 func (r *Resources) Key(ctx context.Context, id resource.KeyID) (resource.Key, error) {
-	return scanResourceKey(r.db.queryRow(ctx, resourceKeySelect+` WHERE resource_keys.guid = $1`, string(id)))
+	return r.scanResourceKey(r.db.queryRow(ctx, resourceKeySelect+` WHERE resource_keys.guid = $1`, string(id)))
 }
 
 // Keys returns a page of an account's active resource keys, oldest first.
@@ -42,7 +60,7 @@ func (r *Resources) Keys(ctx context.Context, account iam.AccountID, f resource.
 	given(&w, `instances.service = ?`, f.Service, f.Service)
 	w.between(`resource_keys.updated_at`, f.UpdatedFrom, f.UpdatedTo)
 	rows, err := r.db.query(ctx, resourceKeySelect+w.page("resource_keys", "guid", p), w.args...)
-	return collect(rows, err, scanResourceKey)
+	return collect(rows, err, r.scanResourceKey)
 }
 
 // admits refuses to make something in an instance that is not active.
@@ -62,21 +80,24 @@ func (r *Resources) CreateKey(ctx context.Context, k resource.Key, act resource.
 			return err
 		}
 		_, err := t.exec(ctx, `INSERT INTO resource_keys (guid, account, instance, name, state, role, service_id, owns_service, api_key,
-			policy, access_key, onetime, sealed, created_at, created_by, updated_at, updated_by, deleted_at, deleted_by, revision)
-			VALUES (`+placeholders(1, 20)+`)`,
+			policy, access_key, onetime, sealed, created_at, created_by, updated_at, updated_by, deleted_at, deleted_by, revision, mac)
+			VALUES (`+placeholders(1, 21)+`)`,
 			string(k.ID), string(k.Account), string(k.Instance), k.Name, string(k.State), k.Role, string(k.ServiceID), k.OwnsService,
 			string(k.APIKey), string(k.Policy), k.AccessKey, k.Onetime, nonNil(k.Sealed), micros(k.Created.At), string(k.Created.By),
-			micros(k.Updated.At), string(k.Updated.By), micros(k.Deleted.At), string(k.Deleted.By), k.Revision)
+			micros(k.Updated.At), string(k.Updated.By), micros(k.Deleted.At), string(k.Deleted.By), k.Revision,
+			r.db.sum("resource_keys", resourceKeyMAC(k)...))
 		return err
 	})
 }
 
 // saveResourceKey writes what can change of a key over the revision that was read, under the next one.
-func saveResourceKey(ctx context.Context, t *tx, k resource.Key) error {
+func (r *Resources) saveResourceKey(ctx context.Context, t *tx, k resource.Key) error {
+	was := k.Revision
+	k.Revision++
 	return t.swap(ctx, `UPDATE resource_keys SET name = $1, state = $2, sealed = $3, updated_at = $4, updated_by = $5,
-		deleted_at = $6, deleted_by = $7, revision = revision + 1 WHERE guid = $8 AND revision = $9`,
+		deleted_at = $6, deleted_by = $7, revision = $8, mac = $9 WHERE guid = $10 AND revision = $11`,
 		k.Name, string(k.State), nonNil(k.Sealed), micros(k.Updated.At), string(k.Updated.By),
-		micros(k.Deleted.At), string(k.Deleted.By), string(k.ID), k.Revision)
+		micros(k.Deleted.At), string(k.Deleted.By), k.Revision, r.db.sum("resource_keys", resourceKeyMAC(k)...), string(k.ID), was)
 }
 
 // FinishKey makes a created key visible and removes its act.
@@ -85,7 +106,7 @@ func (r *Resources) FinishKey(ctx context.Context, k resource.Key, act resource.
 		if err := admits(ctx, t, k.Instance); err != nil {
 			return err
 		}
-		return saveResourceKey(ctx, t, k)
+		return r.saveResourceKey(ctx, t, k)
 	})
 }
 
@@ -99,7 +120,7 @@ func (r *Resources) AbandonKey(ctx context.Context, k resource.Key, act resource
 // UpdateKey stores another version of a key.
 func (r *Resources) UpdateKey(ctx context.Context, k resource.Key, ev *audit.Event) error {
 	return r.db.update(ctx, func(ctx context.Context, t *tx) error {
-		if err := saveResourceKey(ctx, t, k); err != nil {
+		if err := r.saveResourceKey(ctx, t, k); err != nil {
 			return err
 		}
 		return t.record(ctx, ev)
@@ -108,10 +129,10 @@ func (r *Resources) UpdateKey(ctx context.Context, k resource.Key, ev *audit.Eve
 
 // BeginRemoveKey stores the key as removing, with the act that withdraws it.
 func (r *Resources) BeginRemoveKey(ctx context.Context, k resource.Key, act resource.Act, ev *audit.Event) error {
-	return r.beginWith(ctx, act, ev, func(ctx context.Context, t *tx) error { return saveResourceKey(ctx, t, k) })
+	return r.beginWith(ctx, act, ev, func(ctx context.Context, t *tx) error { return r.saveResourceKey(ctx, t, k) })
 }
 
 // FinishRemoveKey stores the key as removed and removes the act.
 func (r *Resources) FinishRemoveKey(ctx context.Context, k resource.Key, act resource.Act) error {
-	return r.endWith(ctx, act, nil, func(ctx context.Context, t *tx) error { return saveResourceKey(ctx, t, k) })
+	return r.endWith(ctx, act, nil, func(ctx context.Context, t *tx) error { return r.saveResourceKey(ctx, t, k) })
 }

@@ -85,7 +85,8 @@ CREATE TABLE resource_keys (
     updated_by   TEXT    NOT NULL,
     deleted_at   BIGINT  NOT NULL,
     deleted_by   TEXT    NOT NULL,
-    revision     BIGINT  NOT NULL
+    revision     BIGINT  NOT NULL,
+    mac          BLOB    NOT NULL
 );
 CREATE INDEX resource_keys_account ON resource_keys (account, created_at, guid);
 CREATE INDEX resource_keys_instance ON resource_keys (instance, state);
