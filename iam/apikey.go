@@ -389,10 +389,11 @@ func (s *Identities) keyOf(ctx context.Context, value string) (APIKey, error) {
 		return APIKey{}, err
 	}
 	k, err := s.apiKey(ctx, id)
-	if err == nil && k.Digest != d {
-		// The link from value to key is not dropped with changes of the key, so
-		// the key's record has the last word.
-		return APIKey{}, ErrIdentityNotFound
+	if isAbsent(err) || (err == nil && k.Digest != d) {
+		// The link from value to key is not dropped with changes of the key, whose
+		// record has the last word; the value may be another key's by now.
+		s.digests.Drop(d)
+		return s.store.APIKeyByDigest(ctx, d)
 	}
 	return k, err
 }

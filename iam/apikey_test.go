@@ -35,6 +35,23 @@ func TestAPIKeyValueIsShownOnceAndStoredNowhere(t *testing.T) {
 	}
 }
 
+// TestValueOfARemovedAPIKeyCanBeGivenAgain: what is remembered of the value must
+// not outlive the key that it led to.
+func TestValueOfARemovedAPIKeyCanBeGivenAgain(t *testing.T) {
+	r := newRig(t)
+	ctx := t.Context()
+	const value = "a-value-of-my-own-with-32-characters-or-more"
+	for range 2 {
+		k, _, err := r.CreateAPIKey(ctx, r.owner, iam.NewAPIKey{Name: "own", Value: custody.NewSecret([]byte(value))})
+		must(t, err)
+		_, err = r.TokenForAPIKey(ctx, iam.ClientNone, value, nil)
+		must(t, err)
+		must(t, r.DeleteAPIKey(ctx, r.owner, k.ID))
+		_, err = r.TokenForAPIKey(ctx, iam.ClientNone, value, nil)
+		wants(t, err, iam.ErrUnknownAPIKey)
+	}
+}
+
 func TestEverybodyLooksAfterItsOwnAPIKeys(t *testing.T) {
 	r := newRig(t)
 	ctx := t.Context()
