@@ -12,9 +12,11 @@ import (
 )
 
 func newAPIKeyCommand(p *program) *cobra.Command {
+	keys := noun[apiKey]{argument: "API-KEY", find: findAPIKey, columns: apiKeyDetails()}
 	return newGroup("apikey", "API keys of users and service IDs",
 		"API keys of users and service IDs. An API key is named by its ID, or by its name when only one has it.",
-		newAPIKeyCreateCommand(p), newAPIKeyListCommand(p), newAPIKeyShowCommand(p),
+		newAPIKeyCreateCommand(p), newAPIKeyListCommand(p),
+		keys.showCommand(p, "Show what is known of an API key; not its value"),
 		newAPIKeySwitchCommand(p, apiKeySwitch{"lock", "Protect an API key against changes and deletion", "lock", true, "locked"}),
 		newAPIKeySwitchCommand(p, apiKeySwitch{"unlock", "Let a locked API key be changed again", "lock", false, "unlocked"}),
 		newAPIKeySwitchCommand(p, apiKeySwitch{"disable", "Refuse an API key and its tokens, until enabled again", "disable", true, "disabled"}),
@@ -221,25 +223,6 @@ func findAPIKey(ctx context.Context, c *connection, ref string) (record[apiKey],
 		return record[apiKey]{}, err
 	}
 	return find("API key", ref, keys)
-}
-
-func newAPIKeyShowCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "show API-KEY",
-		Short: "Show what is known of an API key; not its value",
-		Args:  arguments("API-KEY"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			found, err := findAPIKey(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			return printOne(p, found, apiKeyDetails())
-		},
-	}
 }
 
 // apiKeySwitch is a command that turns something of an API key on or off.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -18,7 +17,7 @@ func newCredentialCommand(p *program) *cobra.Command {
 	return newGroup("credential", "Credentials of an instance, for applications and S3 tools",
 		"Credentials of an instance: a service ID with a role on it, an API key for that, and with --hmac a\n"+
 			"pair of keys for S3 tools. Deleting the credential ends them all.",
-		newCredentialCreateCommand(p), newCredentialListCommand(p), newCredentialShowCommand(p), newCredentialDeleteCommand(p))
+		newCredentialCreateCommand(p), newCredentialListCommand(p), newCredentialShowCommand(p), credentials().deleteCommand(p, "Delete a credential; its keys stop working at once"))
 }
 
 const credentialCollection = "/v2/resource_keys"
@@ -184,6 +183,14 @@ func (p *program) credentialTo(file *secretFile, cred record[credential]) error 
 	return printOne(p, cred, credentialDetails())
 }
 
+func credentials() noun[credential] {
+	return noun[credential]{
+		kind: "credential", argument: "CREDENTIAL", find: findCredential,
+		path: func(c credential) string { return path(credentialCollection, c.GUID) },
+		name: func(c credential) string { return c.Name },
+	}
+}
+
 func listCredentials(ctx context.Context, c *connection) ([]record[credential], error) {
 	all, err := list[credential](ctx, c.client, credentialCollection, url.Values{}, "resources")
 	if err != nil {
@@ -276,27 +283,4 @@ func newCredentialShowCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&out, "out", "", "`FILE` for the secrets, or - for the secrets alone on standard output")
 	return cmd
-}
-
-func newCredentialDeleteCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "delete CREDENTIAL",
-		Short: "Delete a credential; its keys stop working at once",
-		Args:  arguments("CREDENTIAL"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			found, err := findCredential(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			r := request{method: http.MethodDelete, path: path(credentialCollection, found.fields.GUID)}
-			if err := c.do(cmd.Context(), r, nil); err != nil {
-				return fmt.Errorf("deleting credential %s: %w", args[0], err)
-			}
-			return p.done("credential %s is deleted", found.fields.Name)
-		},
-	}
 }

@@ -14,7 +14,7 @@ func newGroupCommand(p *program) *cobra.Command {
 	return newGroup("group", "Access groups, whose members share policies",
 		"Access groups, whose members share the policies of the group. A group is named by its ID or name, a\n"+
 			"member by e-mail address, service ID or IAM ID.",
-		newGroupCreateCommand(p), newGroupListCommand(p), newGroupShowCommand(p),
+		newGroupCreateCommand(p), accessGroups().listCommand(p, "List access groups"), accessGroups().showCommand(p, "Show an access group"),
 		newGroupMembersCommand(p), newGroupAddMemberCommand(p), newGroupRemoveMemberCommand(p),
 		newGroupDeleteCommand(p))
 }
@@ -38,6 +38,14 @@ func accessGroupColumns() []column[accessGroup] {
 		{"NAME", func(g accessGroup) string { return g.Name }},
 		{"CREATED", func(g accessGroup) string { return shortTime(g.Created) }},
 		{"DESCRIPTION", func(g accessGroup) string { return g.Description }},
+	}
+}
+
+func accessGroups() noun[accessGroup] {
+	return noun[accessGroup]{
+		argument: "GROUP", list: listAccessGroups, find: findAccessGroup, columns: accessGroupColumns(),
+		details: append(accessGroupColumns(),
+			column[accessGroup]{"CREATED BY", func(g accessGroup) string { return g.CreatedBy }}),
 	}
 }
 
@@ -96,45 +104,6 @@ func newGroupCreateCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&description, "description", "", "what the group is for")
 	return cmd
-}
-
-func newGroupListCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List access groups",
-		Args:  arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			groups, err := listAccessGroups(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			return printList(p, groups, accessGroupColumns())
-		},
-	}
-}
-
-func newGroupShowCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "show GROUP",
-		Short: "Show an access group",
-		Args:  arguments("GROUP"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			found, err := findAccessGroup(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			return printOne(p, found, append(accessGroupColumns(),
-				column[accessGroup]{"CREATED BY", func(g accessGroup) string { return g.CreatedBy }}))
-		},
-	}
 }
 
 // member is one member of an access group.

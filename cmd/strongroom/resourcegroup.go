@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -12,8 +11,8 @@ import (
 
 func newResourceGroupCommand(p *program) *cobra.Command {
 	return newGroup("resource-group", "Resource groups, which instances are sorted into", "",
-		newResourceGroupCreateCommand(p), newResourceGroupListCommand(p),
-		newResourceGroupShowCommand(p), newResourceGroupDeleteCommand(p))
+		newResourceGroupCreateCommand(p), resourceGroups().listCommand(p, "List resource groups"),
+		resourceGroups().showCommand(p, "Show a resource group"), resourceGroups().deleteCommand(p, "Delete a resource group"))
 }
 
 const resourceGroupCollection = "/v2/resource_groups"
@@ -37,6 +36,17 @@ func resourceGroupColumns() []column[resourceGroup] {
 		{"DEFAULT", func(g resourceGroup) string { return yes(g.Default) }},
 		{"STATE", func(g resourceGroup) string { return g.State }},
 		{"CREATED", func(g resourceGroup) string { return shortTime(g.Created) }},
+	}
+}
+
+func resourceGroups() noun[resourceGroup] {
+	return noun[resourceGroup]{
+		kind: "resource group", argument: "GROUP", list: listResourceGroups, find: findResourceGroup,
+		path:    func(g resourceGroup) string { return path(resourceGroupCollection, g.ID) },
+		name:    func(g resourceGroup) string { return g.Name },
+		columns: resourceGroupColumns(),
+		details: append(resourceGroupColumns(),
+			column[resourceGroup]{"CRN", func(g resourceGroup) string { return g.CRN }}),
 	}
 }
 
@@ -104,68 +114,6 @@ func newResourceGroupCreateCommand(p *program) *cobra.Command {
 				return fmt.Errorf("reading the new resource group %s: %w", made.fields.ID, err)
 			}
 			return printOne(p, group, resourceGroupColumns())
-		},
-	}
-}
-
-func newResourceGroupListCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List resource groups",
-		Args:  arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			groups, err := listResourceGroups(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			return printList(p, groups, resourceGroupColumns())
-		},
-	}
-}
-
-func newResourceGroupShowCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "show GROUP",
-		Short: "Show a resource group",
-		Args:  arguments("GROUP"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			group, err := findResourceGroup(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			return printOne(p, group, append(resourceGroupColumns(),
-				column[resourceGroup]{"CRN", func(g resourceGroup) string { return g.CRN }}))
-		},
-	}
-}
-
-func newResourceGroupDeleteCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "delete GROUP",
-		Short: "Delete a resource group",
-		Args:  arguments("GROUP"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			group, err := findResourceGroup(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			r := request{method: http.MethodDelete, path: path(resourceGroupCollection, group.fields.ID)}
-			if err := c.do(cmd.Context(), r, nil); err != nil {
-				return fmt.Errorf("deleting resource group %s: %w", args[0], err)
-			}
-			return p.done("resource group %s is deleted", group.fields.Name)
 		},
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -14,7 +13,8 @@ func newServiceIDCommand(p *program) *cobra.Command {
 	return newGroup("service-id", "Identities of applications",
 		"Identities of applications. Make an API key for one with\n"+
 			"\"strongroom apikey create NAME --for SERVICE-ID\". A service ID is named by its ID or its name.",
-		newServiceIDCreateCommand(p), newServiceIDListCommand(p), newServiceIDShowCommand(p), newServiceIDDeleteCommand(p))
+		newServiceIDCreateCommand(p), serviceIDs().listCommand(p, "List service IDs"), serviceIDs().showCommand(p, "Show a service ID"),
+		serviceIDs().deleteCommand(p, "Delete a service ID, with its API keys and policies"))
 }
 
 const (
@@ -50,6 +50,15 @@ func serviceIDDetails() []column[serviceID] {
 		column[serviceID]{"IAM ID", func(s serviceID) string { return s.IAMID }},
 		column[serviceID]{"CRN", func(s serviceID) string { return s.CRN }},
 	)
+}
+
+func serviceIDs() noun[serviceID] {
+	return noun[serviceID]{
+		kind: "service ID", argument: "SERVICE-ID", list: listServiceIDs, find: findServiceID,
+		path:    func(s serviceID) string { return path(serviceIDCollection, s.ID) },
+		name:    func(s serviceID) string { return s.Name },
+		columns: serviceIDColumns(), details: serviceIDDetails(),
+	}
 }
 
 // pageSize is how many identities and API keys are asked for at once: the most that the service gives.
@@ -127,65 +136,4 @@ func newServiceIDCreateCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&description, "description", "", "what the service ID is for")
 	return cmd
-}
-
-func newServiceIDListCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List service IDs",
-		Args:  arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			ids, err := listServiceIDs(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			return printList(p, ids, serviceIDColumns())
-		},
-	}
-}
-
-func newServiceIDShowCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "show SERVICE-ID",
-		Short: "Show a service ID",
-		Args:  arguments("SERVICE-ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			found, err := findServiceID(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			return printOne(p, found, serviceIDDetails())
-		},
-	}
-}
-
-func newServiceIDDeleteCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "delete SERVICE-ID",
-		Short: "Delete a service ID, with its API keys and policies",
-		Args:  arguments("SERVICE-ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			found, err := findServiceID(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			r := request{method: http.MethodDelete, path: path(serviceIDCollection, found.fields.ID)}
-			if err := c.do(cmd.Context(), r, nil); err != nil {
-				return fmt.Errorf("deleting service ID %s: %w", args[0], err)
-			}
-			return p.done("service ID %s is deleted", found.fields.Name)
-		},
-	}
 }

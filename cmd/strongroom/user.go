@@ -11,10 +11,13 @@ import (
 )
 
 func newUserCommand(p *program) *cobra.Command {
+	people := noun[user]{argument: "USER", list: listUsers, find: findUser, columns: userColumns()}
 	return newGroup("user", "People of the account",
 		"People of the account. They have no password: make an API key for one with\n"+
 			"\"strongroom apikey create NAME --for EMAIL\". A user is named by e-mail address or IAM ID.",
-		newUserCreateCommand(p), newUserListCommand(p), newUserShowCommand(p),
+		newUserCreateCommand(p),
+		people.listCommand(p, "List the users of the account"),
+		people.showCommand(p, "Show a user"),
 		newUserStateCommand(p, "disable", "Refuse everything that a user asks, until enabled again", "DISABLED"),
 		newUserStateCommand(p, "enable", "Let a disabled user work again", "ACTIVE"),
 		newUserDeleteCommand(p))
@@ -129,44 +132,6 @@ type invited struct {
 	IAMID string `json:"id"`
 	Email string `json:"email"`
 	State string `json:"state"`
-}
-
-func newUserListCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List the users of the account",
-		Args:  arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			all, err := listUsers(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			return printList(p, all, userColumns())
-		},
-	}
-}
-
-func newUserShowCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use:   "show USER",
-		Short: "Show a user",
-		Args:  arguments("USER"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			found, err := findUser(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			return printOne(p, found, userColumns())
-		},
-	}
 }
 
 // newUserStateCommand returns the command that puts a user into state.
