@@ -11,7 +11,7 @@
 //     Without a witness beyond the server's reach the last second can be cut off unseen.
 //   - A log that cannot be written says so ([Log.Healthy]) and refuses, and works again by itself
 //     once writing works again.
-//   - Floods of refusals that nobody signed in for are counted rather than written out
+//   - Floods of requests that nobody signed in for are counted rather than written out
 //     ([Log.Refused]), and never take the last of the disk.
 //
 // A folder holds segments ("00000000000000000001.log", named by their first sequence number) and,

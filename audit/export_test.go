@@ -14,6 +14,7 @@ const (
 	ActionRetention = actionRetention
 	ActionRecovered = actionRecovered
 	ActionRefusals  = actionRefusals
+	ActionAnswers   = actionAnswers
 	MaxLine         = maxLine
 )
 

@@ -76,7 +76,8 @@ type Log struct {
 	files        files
 
 	items    items
-	refusals refusals
+	refusals refusals   // of requests without a caller that were refused
+	answers  refusals   // of those that were answered
 	once     sync.Mutex // held by AppendOnce from looking for an event until it is durable
 	failure  atomic.Pointer[failure]
 

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -9,8 +10,9 @@ import (
 	"time"
 )
 
-// Limits of what refusals without a caller may write, per window. Together they bound a flood to
-// 133 events a minute, whatever its size and however many addresses it uses.
+// Limits of what requests without a caller may write, per window, refused ones and answered ones
+// apart. Together they bound a flood of either to 133 events a minute, whatever its size and however
+// many addresses it uses.
 const (
 	refusalWindow    = time.Minute
 	refusalsSingle   = 100  // written one by one, all sources together
@@ -19,7 +21,8 @@ const (
 	refusalsReported = 32   // sources that get an event of their own when the window closes, most active first
 )
 
-// refusals counts the refused requests that nobody signed in for.
+// refusals counts the requests that nobody signed in for: those that were refused, or those that
+// were answered, as the operation is open to everybody.
 type refusals struct {
 	mu      sync.Mutex
 	until   time.Time          // end of the window; zero if none is open. Guarded by mu, as all below
@@ -55,10 +58,12 @@ func (s *source) merge(t *source) {
 	s.count += t.count
 }
 
-// Refused records the refusal of a request that nobody signed in for. The first few from an address,
-// and of all addresses, are recorded like other events within a minute; further ones are counted and
-// recorded in one event when the minute is over. None is written into the last Options.Reserve bytes
-// of the disk: they stay counted until there is room. It returns nil also for what is only counted.
+// Refused records a request that nobody signed in for: its refusal, or that it was answered because
+// the operation is open to everybody. The first few from an address, and of all addresses, are
+// recorded like other events within a minute; further ones are counted and recorded in one event when
+// the minute is over, those that were answered apart. None is written into the last Options.Reserve
+// bytes of the disk: they stay counted until there is room. It returns nil also for what is only
+// counted.
 //
 // source is the client's address; addresses of one IPv6 /64 network count as one. ev must not be
 // changed afterwards.
@@ -67,15 +72,18 @@ func (l *Log) Refused(ctx context.Context, source string, ev *Event) error {
 		return err
 	}
 	ev.complete(l.now())
-	if l.count(network(source), ev) {
+	r := &l.refusals
+	if ev.Outcome == Success {
+		r = &l.answers
+	}
+	if l.count(r, network(source), ev) {
 		return nil
 	}
 	return l.Append(ctx, ev)
 }
 
-// count counts a refusal, and reports false if it is to be written instead.
-func (l *Log) count(address string, ev *Event) bool {
-	r := &l.refusals
+// count counts a request, and reports false if it is to be written instead.
+func (l *Log) count(r *refusals, address string, ev *Event) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.until.IsZero() {
@@ -110,7 +118,10 @@ func (l *Log) room() bool {
 
 // flushRefusals records what was counted, if the window is over or all says so.
 func (l *Log) flushRefusals(ctx context.Context, all bool) error {
-	r := &l.refusals
+	return errors.Join(l.flush(ctx, &l.refusals, all), l.flush(ctx, &l.answers, all))
+}
+
+func (l *Log) flush(ctx context.Context, r *refusals, all bool) error {
 	r.mu.Lock()
 	if r.until.IsZero() || !all && l.now().Before(r.until) || !l.room() || l.Healthy() != nil {
 		r.mu.Unlock()
@@ -126,28 +137,27 @@ func (l *Log) flushRefusals(ctx context.Context, all bool) error {
 	}
 	// Whether they were written must be known, or they would be counted again.
 	if err := l.Append(context.WithoutCancel(ctx), events...); err != nil {
-		l.recount(sources, others)
+		r.recount(sources, others, l.now())
 		return err
 	}
 	return nil
 }
 
 // recount puts back what could not be written, as far as there is room to count it apart.
-func (l *Log) recount(sources map[string]*source, others source) {
-	r := &l.refusals
+func (r *refusals) recount(sources map[string]*source, others source, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.until.IsZero() {
-		r.until = l.now().Add(refusalWindow)
+		r.until = now.Add(refusalWindow)
 	}
 	if r.sources == nil {
 		r.sources = make(map[string]*source)
 	}
 	r.others.merge(&others)
 	for address, s := range sources {
-		switch now := r.sources[address]; {
-		case now != nil:
-			now.merge(s)
+		switch there := r.sources[address]; {
+		case there != nil:
+			there.merge(s)
 		case len(r.sources) < refusalsCounted:
 			s.single = 0
 			r.sources[address] = s
@@ -180,9 +190,12 @@ func (l *Log) summaries(sources map[string]*source, others source) []*Event {
 // summary is the event for what was counted, modelled on the first of them.
 func summary(s *source, name string, addresses int) *Event {
 	like := &s.sample
+	action, message := actionRefusals, "Audit: refused requests were counted -failure"
+	if like.Outcome == Success {
+		action, message = actionAnswers, "Audit: requests open to everybody were counted"
+	}
 	return &Event{
-		Action: actionRefusals, Outcome: Failure, Severity: like.Severity,
-		Message:   "Audit: refused requests were counted -failure",
+		Action: action, Outcome: like.Outcome, Severity: like.Severity, Message: message,
 		Initiator: Initiator{Host: like.Initiator.Host},
 		Target:    like.Target,
 		Reason:    like.Reason,

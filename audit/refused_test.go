@@ -66,6 +66,45 @@ func TestFloodOfRefusalsIsCountedAndHidesNothing(t *testing.T) {
 	})
 }
 
+// TestFloodOfOpenRequestsIsCounted: what everybody may ask for can be asked for
+// without end, and must not fill the disk either.
+func TestFloodOfOpenRequestsIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		l := h.open(t)
+		const flood = 10_000
+		for range flood {
+			answer := refusal("192.0.2.1")
+			answer.Action, answer.Outcome, answer.Message = "iam-identity.signingkey.list", audit.Success, "IAM Identity: list"
+			if err := l.Refused(t.Context(), "192.0.2.1", answer); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Refused(t.Context(), "192.0.2.1", refusal("192.0.2.1")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(62 * time.Second)
+		n := len(find(t, l, "iam-identity.signingkey.list"))
+		if n == 0 || n > 100 {
+			t.Errorf("%d of the flood are recorded each", n)
+		}
+		for _, e := range find(t, l, audit.ActionAnswers) {
+			c, err := e.RequestData["count"].(json.Number).Int64()
+			if err != nil || e.Outcome != audit.Success {
+				t.Fatalf("the count is %+v, %v", e, err)
+			}
+			n += int(c)
+		}
+		if n != flood {
+			t.Errorf("the log accounts for %d answers, want %d", n, flood)
+		}
+		if got := counted(t, l); got != 1 {
+			t.Errorf("beside the answers the log accounts for %d refusals, want 1", got)
+		}
+		closeLog(t, l)
+	})
+}
+
 func TestFewRefusalsAreRecordedEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)

@@ -70,4 +70,5 @@ const (
 	actionRetention = "strongroom.audit.retention" // a segment is removed for its age or size
 	actionRecovered = "strongroom.audit.recovered" // writing works again
 	actionRefusals  = "strongroom.audit.refusals"  // refusals that were counted, not written out
+	actionAnswers   = "strongroom.audit.answers"   // requests open to everybody that were counted
 )

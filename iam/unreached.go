@@ -8,8 +8,9 @@ import (
 	"strongroom/fault"
 )
 
-// RefusalRecorder is a Recorder that can also keep refusals of unknown callers
-// without letting a flood of them fill the disk; *audit.Log is one.
+// RefusalRecorder is a Recorder that can also keep requests of unknown callers,
+// refused or answered, without letting a flood of them fill the disk;
+// *audit.Log is one.
 type RefusalRecorder interface {
 	Recorder
 	Refused(ctx context.Context, source string, ev *audit.Event) error
@@ -42,7 +43,7 @@ func RecordUnreached(ctx context.Context, log RefusalRecorder, service string, w
 	ev.Severity = audit.SeverityOf(action, status)
 	ctx = context.WithoutCancel(ctx)
 	var err error
-	if who == nil && cause != nil {
+	if who == nil {
 		err = log.Refused(ctx, trail.Address, ev)
 	} else {
 		err = log.Append(ctx, ev)

@@ -77,7 +77,7 @@ type Audit struct {
 	RetentionDays int   `yaml:"retention_days"` // default 365
 	RetentionMiB  int64 `yaml:"retention_mib"`  // default 10240
 	SegmentMiB    int64 `yaml:"segment_mib"`    // size at which a segment is closed; default 64
-	ReserveMiB    int64 `yaml:"reserve_mib"`    // free space that refusals of unknown callers never use; default 64
+	ReserveMiB    int64 `yaml:"reserve_mib"`    // free space that requests of unknown callers never use; default 64
 }
 
 // Keys holds the waits that Key Protect imposes and that are off here.
