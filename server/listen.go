@@ -5,15 +5,19 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	stdlog "log"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
-// Bounds of a connection. A body may take long, as an object may be large; its
-// size is bounded by its route.
+// Bounds of a connection. The size of a body is bounded by its route.
 const (
 	headerTimeout = 10 * time.Second
+	bodyTimeout   = time.Minute // for a body to come whole
+	answerTimeout = time.Minute // for each piece of an answer to be taken
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
 	stopTimeout   = 20 * time.Second // for requests under way when the server ends
@@ -27,19 +31,34 @@ type endpoint struct {
 }
 
 // listen takes the address, so that requests queue from now on.
-func listen(addr string, certs *certificates, handler http.Handler, public string) (*endpoint, error) {
+func listen(addr string, certs *certificates, handler http.Handler, public string, log *slog.Logger) (*endpoint, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w; is another server running?", addr, err)
 	}
 	e := &endpoint{listener: l, url: public, server: &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: paced(handler, bodyTimeout, answerTimeout), MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		TLSConfig: &tls.Config{GetCertificate: certs.get, MinVersion: tls.VersionTLS12},
+		ErrorLog: stdlog.New(connectionLog{log}, "", 0),
 	}}
 	if public == "" {
 		e.url = "https://" + reachable(l.Addr())
 	}
 	return e, nil
+}
+
+// connectionLog takes what net/http has to say. Strangers can make any number of
+// handshakes fail, so those are worth nothing; the rest should not happen.
+type connectionLog struct{ log *slog.Logger }
+
+func (l connectionLog) Write(p []byte) (int, error) {
+	text, level := strings.TrimSpace(string(p)), slog.LevelError
+	if strings.HasPrefix(text, "http: TLS handshake error") {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, "connection", "error", text)
+	return len(p), nil
 }
 
 // reachable turns the address that we listen on into one that can be dialled.

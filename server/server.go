@@ -89,11 +89,11 @@ func (s *Server) listen(ctx context.Context, c *core, control http.Handler, s3mu
 		return err
 	}
 	s.metrics = newMetrics(c.db)
-	if s.control, err = listen(c.config.Listen, certs, s.metrics.count("control", control), c.config.PublicURL); err != nil {
+	if s.control, err = listen(c.config.Listen, certs, s.metrics.count("control", control), c.config.PublicURL, c.log); err != nil {
 		return err
 	}
 	c.onClose(s.control.close)
-	if s.s3, err = listen(c.config.S3Listen, certs, s.metrics.count("s3", s3mux), c.config.S3URL); err != nil {
+	if s.s3, err = listen(c.config.S3Listen, certs, s.metrics.count("s3", s3mux), c.config.S3URL, c.log); err != nil {
 		return err
 	}
 	c.onClose(s.s3.close)
