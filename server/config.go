@@ -114,16 +114,28 @@ func LoadConfig(path string) (Config, error) {
 
 func parseConfig(path string, text []byte) (Config, error) {
 	var c Config
-	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&c)
-	if err != nil && !errors.Is(err, io.EOF) { // an empty file is a configuration of defaults
+	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	err := decoder.Decode(&c)
+	if errors.Is(err, io.EOF) { // an empty file is a configuration of defaults
+		return c, nil
+	}
+	if err != nil {
 		var at yaml.Error
 		if errors.As(err, &at) && at.GetToken() != nil {
 			return c, fmt.Errorf("configuration %s, line %d: %s", path, at.GetToken().Position.Line, at.GetMessage())
 		}
 		return c, fmt.Errorf("configuration %s: %w", path, err)
 	}
+	var more any
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		return c, fmt.Errorf("configuration %s: only one YAML document may be in it; what follows a line --- would not be used", path)
+	}
 	return c, nil
 }
+
+// Check refuses what cannot work, as Open will, so that a mistake in the
+// configuration can be told from a failure.
+func (c Config) Check() error { return c.complete() }
 
 // complete fills in the defaults and refuses what cannot work.
 func (c *Config) complete() error {

@@ -30,6 +30,7 @@ func TestConfigRefuses(t *testing.T) {
 		"unknown nested": {"audit:\n  days: 3\n", `line 2: unknown field "days"`},
 		"wrong type":     {"audit:\n  retention_days: many\n", "line 2"},
 		"not YAML":       {"listen: [\n", "line"},
+		"two documents":  {"region: eu-de\n---\nlisten: somewhere\n", "only one YAML document"},
 		"address":        {"listen: somewhere\n", "host:port"},
 		"URL with path":  {"public_url: https://keys.example.com/api\n", "public_url"},
 		"half of a pair": {"tls:\n  cert_file: a.pem\n", "tls.key_file"},

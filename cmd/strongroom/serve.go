@@ -11,7 +11,10 @@ import (
 )
 
 // serverFlags are the flags of every command that opens a data folder itself.
-type serverFlags struct{ data, config string }
+type serverFlags struct {
+	data, config     string
+	listen, s3Listen string // of serve alone; empty leaves what the file says
+}
 
 func (f *serverFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.data, "data", "", "`folder` that holds everything the server must not forget")
@@ -20,7 +23,8 @@ func (f *serverFlags) register(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
 
-// load reads the configuration file, if there is one, and adds the flags.
+// load reads the configuration file, if there is one, adds the flags and checks
+// the whole.
 func (f *serverFlags) load() (server.Config, error) {
 	if f.data == "" {
 		return server.Config{}, usageErrorf("no data folder given; use --data DIR")
@@ -33,12 +37,20 @@ func (f *serverFlags) load() (server.Config, error) {
 		}
 	}
 	c.Data = f.data
+	if f.listen != "" {
+		c.Listen = f.listen
+	}
+	if f.s3Listen != "" {
+		c.S3Listen = f.s3Listen
+	}
+	if err := c.Check(); err != nil {
+		return c, &failure{exit: exitUsage, err: err}
+	}
 	return c, nil
 }
 
 func newServeCommand(p *program) *cobra.Command {
 	var flags serverFlags
-	var listen, s3Listen string
 	cmd := &cobra.Command{
 		Use:   "serve --data DIR",
 		Short: "Run the server",
@@ -51,12 +63,6 @@ func newServeCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if listen != "" {
-				c.Listen = listen
-			}
-			if s3Listen != "" {
-				c.S3Listen = s3Listen
-			}
 			s, err := server.Open(cmd.Context(), c, p.stderr)
 			if err != nil {
 				return err
@@ -66,8 +72,8 @@ func newServeCommand(p *program) *cobra.Command {
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().StringVar(&listen, "listen", "", "`address` of the control APIs (default 127.0.0.1:8443; port 0 takes a free one)")
-	cmd.Flags().StringVar(&s3Listen, "s3-listen", "", "`address` of the S3 endpoint (default 127.0.0.1:9443)")
+	cmd.Flags().StringVar(&flags.listen, "listen", "", "`address` of the control APIs (default 127.0.0.1:8443; port 0 takes a free one)")
+	cmd.Flags().StringVar(&flags.s3Listen, "s3-listen", "", "`address` of the S3 endpoint (default 127.0.0.1:9443)")
 	return cmd
 }
 
