@@ -51,6 +51,9 @@ func openCore(ctx context.Context, cfg Config, stderr io.Writer) (c *core, err e
 		return c, err
 	}
 	c.onClose(c.folder.Close)
+	if err = c.folder.expectDatabase(); err != nil {
+		return c, err
+	}
 	c.db, err = sqlstore.Open(ctx, sqlstore.Options{
 		Path: c.folder.file(databaseFile), Server: c.folder.server, Hub: c.hub, Now: c.now, Log: c.log,
 	})

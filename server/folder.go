@@ -56,6 +56,21 @@ func openFolder(path string) (*folder, error) {
 	return f, nil
 }
 
+// expectDatabase refuses a folder that has been in use, as its credentials and
+// its audit log say, and has no database: with a new one beside them, the keys
+// of the old would be lost quietly.
+func (f *folder) expectDatabase() error {
+	if f.has(databaseFile) || !f.has(credentialsFile) && !f.has(auditFolder) {
+		return nil
+	}
+	return fmt.Errorf("data folder %s has been in use, and its database %s is missing: put it back, or use another folder", f.path, databaseFile)
+}
+
+func (f *folder) has(name string) bool {
+	_, err := os.Lstat(f.file(name))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // holder says who has the lock, as far as it said so itself.
 func holder(lock *os.File) string {
 	text := make([]byte, 32)

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	ours "strongroom/api/strongroom"
 	"strongroom/custody"
@@ -28,6 +31,19 @@ func offline(ctx context.Context, cfg Config, stderr io.Writer, do func(h *house
 		return err
 	}
 	return do(h)
+}
+
+// inUse refuses a folder that no start has prepared, before anything is made in
+// it: a mistyped name would otherwise become a deployment of its own.
+func inUse(cfg Config) error {
+	_, err := os.Stat(filepath.Join(cfg.Data, databaseFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is no data folder: the first start of the server, or strongroom bootstrap, makes one", cfg.Data)
+	}
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	return nil
 }
 
 // urlOffline is how clients will reach the control APIs, as far as that is known
@@ -80,6 +96,9 @@ type MadeAccount struct {
 
 // CreateAccount makes an account with its owner and its default resource group.
 func CreateAccount(ctx context.Context, cfg Config, stderr io.Writer, n NewAccount) (m MadeAccount, err error) {
+	if err := inUse(cfg); err != nil {
+		return m, err
+	}
 	err = offline(ctx, cfg, stderr, func(h *house) error {
 		made, err := h.identities.CreateAccount(ctx, n.Name, iam.Person{
 			Email: n.Email, FirstName: n.FirstName, LastName: n.LastName,
@@ -102,6 +121,9 @@ type AccountInfo struct{ ID, Name, Owner, State string }
 
 // ListAccounts lists the accounts of tenants, by age.
 func ListAccounts(ctx context.Context, cfg Config, stderr io.Writer) (list []AccountInfo, err error) {
+	if err := inUse(cfg); err != nil {
+		return nil, err
+	}
 	err = offline(ctx, cfg, stderr, func(h *house) error {
 		all, err := h.identities.Accounts(ctx)
 		for _, a := range all {
@@ -115,6 +137,9 @@ func ListAccounts(ctx context.Context, cfg Config, stderr io.Writer) (list []Acc
 // VerifyAudit checks the audit log of a data folder without opening it for
 // writing, and returns the report in the form that the server gives.
 func VerifyAudit(ctx context.Context, cfg Config, stderr io.Writer) (_ json.RawMessage, err error) {
+	if err := inUse(cfg); err != nil {
+		return nil, err
+	}
 	c, err := openCore(ctx, cfg, stderr)
 	if err != nil {
 		return nil, err
