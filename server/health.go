@@ -53,7 +53,7 @@ func (h *health) check(ctx context.Context) error {
 		errs = append(errs, fmt.Errorf("the database does not answer: %w", last.err))
 	}
 	if err := h.log.Healthy(); err != nil {
-		errs = append(errs, fmt.Errorf("the audit log cannot be written: %w", err))
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
