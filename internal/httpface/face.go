@@ -200,7 +200,7 @@ func (f *Face[C]) call(w http.ResponseWriter, r *http.Request) *Call {
 		address = r.RemoteAddr
 	}
 	return &Call{R: r, w: w, maxBody: DefaultBody, Trail: &audit.Trail{
-		CorrelationID: id, Method: r.Method, URI: clip(r.URL.RequestURI(), 512),
+		CorrelationID: id, Method: r.Method, URI: clip(recordable(r.URL), 512),
 		Address: address, Agent: clip(r.UserAgent(), 256), Time: f.Now(),
 	}}
 }
