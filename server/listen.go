@@ -40,7 +40,7 @@ func listen(addr string, certs *certificates, handler http.Handler, public strin
 		Handler: paced(handler, bodyTimeout, answerTimeout), MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		TLSConfig: &tls.Config{GetCertificate: certs.get, MinVersion: tls.VersionTLS12},
-		ErrorLog: stdlog.New(connectionLog{log}, "", 0),
+		ErrorLog:  stdlog.New(connectionLog{log}, "", 0),
 	}}
 	if public == "" {
 		e.url = "https://" + reachable(l.Addr())
