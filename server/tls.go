@@ -52,6 +52,10 @@ func openAuthority(ctx context.Context, vault *custody.Vault, db *sqlstore.DB, n
 	if err != nil {
 		return nil, fmt.Errorf("reading the certificate of the authority: %w", err)
 	}
+	// The certificate is stored in the clear, and clients are told to trust it.
+	if !key.PublicKey.Equal(cert.PublicKey) {
+		return nil, errors.New("the certificate of the authority is not that of its key: the row was changed outside of Strongroom")
+	}
 	return &authority{cert: cert, key: key}, nil
 }
 
