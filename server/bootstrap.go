@@ -132,7 +132,13 @@ func (h *house) credentials(ctx context.Context, p place, admin iam.Caller, key 
 		return err
 	}
 	renew := reset || (lost && before == "")
+	withdrawn := []iam.APIKeyID{iam.APIKeyID(before)}
 	if renew {
+		held, err := h.holder(ctx, admin, p.apiKey)
+		if err != nil {
+			return err
+		}
+		withdrawn = append(withdrawn, held)
 		if key, err = h.renew(ctx, &p, admin.Account, key); err != nil {
 			return err
 		}
@@ -145,11 +151,30 @@ func (h *house) credentials(ctx context.Context, p place, admin iam.Caller, key 
 	if !renew {
 		return nil
 	}
-	// The file opens the door now, so the old keys may go.
+	// The file opens the door now, so the old keys may go. They are forgotten after
+	// that: a reset which was cut short is made good by the next.
+	for _, old := range withdrawn {
+		if err := h.retire(ctx, admin, old); err != nil {
+			return err
+		}
+	}
 	if err := h.db.SetSetting(ctx, settingKey, string(key.id)); err != nil {
 		return fmt.Errorf("remembering the API key: %w", err)
 	}
-	return h.retire(ctx, admin, iam.APIKeyID(before))
+	return nil
+}
+
+// holder returns which API key has the value that the file holds, if any has: a
+// crash may have come between writing the file and remembering its key.
+func (h *house) holder(ctx context.Context, admin iam.Caller, value string) (iam.APIKeyID, error) {
+	if value == "" {
+		return "", nil
+	}
+	k, err := h.identities.APIKeyByValue(ctx, admin, value)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return "", fmt.Errorf("looking for the old API key: %w", err)
+	}
+	return k.ID, nil
 }
 
 // renew makes the keys of a new credentials file: the API key, unless it was

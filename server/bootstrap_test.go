@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"strongroom/iam"
+)
+
+// TestResetWithdrawsTheKeysOfTheFile also after a start or a reset that was cut
+// short between writing the file and remembering which key is in it.
+func TestResetWithdrawsTheKeysOfTheFile(t *testing.T) {
+	for name, crash := range map[string]func(t *testing.T, dir string){
+		"whole":     func(*testing.T, string) {},
+		"first cut": func(t *testing.T, dir string) { tamper(t, dir, `DELETE FROM settings WHERE name = $1`, settingKey) },
+		"second cut": func(t *testing.T, dir string) {
+			tamper(t, dir, `UPDATE settings SET value = 'ApiKey-older' WHERE name = $1`, settingKey)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := Config{Data: t.TempDir(), Now: time.Now}
+			bootstrap := func(reset bool) string {
+				t.Helper()
+				if _, err := Bootstrap(context.Background(), cfg, io.Discard, reset); err != nil {
+					t.Fatal(err)
+				}
+				kept, err := readCredentials(filepath.Join(cfg.Data, credentialsFile))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return kept["STRONGROOM_API_KEY"]
+			}
+			old := bootstrap(false)
+			crash(t, cfg.Data)
+			fresh := bootstrap(true)
+			if fresh == old {
+				t.Fatal("the key is still the same")
+			}
+			err := offline(t.Context(), cfg, io.Discard, func(h *house) error {
+				if _, err := h.identities.TokenForAPIKey(t.Context(), iam.ClientNone, fresh, nil); err != nil {
+					return err
+				}
+				_, err := h.identities.TokenForAPIKey(t.Context(), iam.ClientNone, old, nil)
+				return err
+			})
+			if !errors.Is(err, iam.ErrUnknownAPIKey) {
+				t.Errorf("the old key gives %v, want %v", err, iam.ErrUnknownAPIKey)
+			}
+		})
+	}
+}
