@@ -9,8 +9,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"strongroom/activity"
@@ -89,6 +93,10 @@ const maxLimit = 1000
 // query reads the parameters of a search.
 func query(c *httpface.Call) (activity.Query, error) {
 	var q activity.Query
+	if err := only(c, "from", "to", "instance", "key", "action", "initiator", "outcome", "correlation",
+		"unowned", "limit", "cursor"); err != nil {
+		return q, err
+	}
 	text := func(name string) string { v, _ := c.Query(name); return v }
 	from, err := moment(c, "from")
 	if err != nil {
@@ -126,6 +134,24 @@ func query(c *httpface.Call) (activity.Query, error) {
 	return q, nil
 }
 
+// only refuses parameters that are not among names or that are repeated: a
+// search by a misspelt one would find everything, and look like an answer.
+func only(c *httpface.Call, names ...string) error {
+	given, err := url.ParseQuery(c.R.URL.RawQuery)
+	if err != nil {
+		return errQuery.On("", "the query is not well formed")
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		switch {
+		case !slices.Contains(names, name):
+			return errQuery.On(name, "is none of "+strings.Join(names, ", "))
+		case len(given[name]) > 1:
+			return errQuery.On(name, "must be given once")
+		}
+	}
+	return nil
+}
+
 func moment(c *httpface.Call, name string) (time.Time, error) {
 	v, ok := c.Query(name)
 	if !ok || v == "" {
@@ -139,11 +165,7 @@ func moment(c *httpface.Call, name string) (time.Time, error) {
 }
 
 func (f *face) export(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
-	from, err := moment(c, "from")
-	if err != nil {
-		return httpface.Answer{}, f.activity.Refuse(ctx, who, activity.ActionExport, err)
-	}
-	to, err := moment(c, "to")
+	from, to, err := period(c)
 	if err != nil {
 		return httpface.Answer{}, f.activity.Refuse(ctx, who, activity.ActionExport, err)
 	}
@@ -152,6 +174,18 @@ func (f *face) export(ctx context.Context, who iam.Caller, c *httpface.Call) (ht
 		return httpface.Answer{}, err
 	}
 	return httpface.Answer{Type: "application/jsonl", Stream: stream}, nil
+}
+
+// period reads the parameters of an export.
+func period(c *httpface.Call) (from, to time.Time, err error) {
+	if err = only(c, "from", "to"); err != nil {
+		return from, to, err
+	}
+	if from, err = moment(c, "from"); err != nil {
+		return from, to, err
+	}
+	to, err = moment(c, "to")
+	return from, to, err
 }
 
 func (f *face) verify(ctx context.Context, who iam.Caller, _ *httpface.Call) (httpface.Answer, error) {

@@ -148,6 +148,7 @@ func TestBadQueryIsRefusedAndRecorded(t *testing.T) {
 	token := r.Token(t, r.Operator.APIKey)
 	queries := []string{
 		"limit=0", "limit=1001", "limit=x", "from=yesterday", "to=1", "outcome=maybe", "unowned=perhaps", "cursor=forged",
+		"correlation_id=1", "outcome=failure&outcome=success", "key=%zz",
 	}
 	for _, q := range queries {
 		a := r.Send(t, rig.Request{Method: "GET", Path: "/strongroom/v1/audit/events?" + q, Token: token})
@@ -178,6 +179,11 @@ func TestExport(t *testing.T) {
 	delivered(t, r, ours, url.Values{"action": {"resource-controller.group.create"}}, 1)
 
 	a := r.Must(t, rig.Request{Method: "GET", Path: "/strongroom/v1/audit/export", Token: ours}, nil)
+	for _, q := range []string{"from=yesterday", "to=1", "since=2026-01-01T00:00:00Z"} {
+		if a := r.Send(t, rig.Request{Method: "GET", Path: "/strongroom/v1/audit/export?" + q, Token: ours}); a.Status != 400 {
+			t.Errorf("export by %s: %d %s", q, a.Status, a.Body)
+		}
+	}
 	seen := map[string]bool{}
 	for line := range bytes.Lines(a.Body) {
 		var e event
@@ -197,7 +203,7 @@ func TestExport(t *testing.T) {
 	for _, e := range p.Events {
 		outcomes = append(outcomes, e.Outcome)
 	}
-	if !cmp.Equal(outcomes, []string{"success", "pending"}) {
+	if !cmp.Equal(outcomes, []string{"failure", "failure", "failure", "success", "pending"}) {
 		t.Errorf("the export is recorded as %v", outcomes)
 	}
 }
