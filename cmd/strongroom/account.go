@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -15,6 +17,31 @@ func newAccountCommand(p *program) *cobra.Command {
 		"Accounts are made where the data is, while the server is stopped: nobody who comes over the\n"+
 			"network stands above the accounts.",
 		newAccountCreateCommand(p), newAccountListCommand(p))
+}
+
+// account is an account as this program shows it.
+type account struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Owner string `json:"owner_iam_id"`
+	State string `json:"state"`
+}
+
+func accountColumns() []column[account] {
+	return []column[account]{
+		{"ID", func(a account) string { return a.ID }},
+		{"NAME", func(a account) string { return a.Name }},
+		{"OWNER", func(a account) string { return a.Owner }},
+		{"STATE", func(a account) string { return a.State }},
+	}
+}
+
+// madeAccount is the answer of account create to programs.
+type madeAccount struct {
+	ID            string `json:"id"`
+	Owner         string `json:"owner_iam_id"`
+	ResourceGroup string `json:"resource_group_id"`
+	APIKey        string `json:"apikey"` // empty when it went to a file
 }
 
 func newAccountCreateCommand(p *program) *cobra.Command {
@@ -44,6 +71,15 @@ func newAccountCreateCommand(p *program) *cobra.Command {
 				return err
 			}
 			defer made.APIKey.Wipe()
+			if p.flags.output == outputJSON {
+				answer := madeAccount{ID: made.Account, Owner: made.Owner, ResourceGroup: made.ResourceGroup}
+				if file.isFile() {
+					err = file.writeSecret(append(made.APIKey.Reveal(), '\n'))
+				} else {
+					answer.APIKey = string(made.APIKey.Reveal())
+				}
+				return errors.Join(err, p.printJSON(answer))
+			}
 			fmt.Fprintf(p.stderr, "account %s, owner %s, resource group %s\n", made.Account, made.Owner, made.ResourceGroup)
 			return file.writeSecret(append(made.APIKey.Reveal(), '\n'))
 		},
@@ -71,10 +107,14 @@ func newAccountListCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, a := range accounts {
-				fmt.Fprintf(p.stdout, "%s\t%s\t%s\t%s\n", a.ID, a.Name, a.Owner, a.State)
+			items := make([]record[account], len(accounts))
+			for i, a := range accounts {
+				items[i].fields = account(a)
+				if items[i].raw, err = json.Marshal(items[i].fields); err != nil {
+					return fmt.Errorf("encoding the output: %w", err)
+				}
 			}
-			return nil
+			return printList(p, items, accountColumns())
 		},
 	}
 	flags.register(cmd)

@@ -101,7 +101,7 @@ func TestVersion(t *testing.T) {
 	s := newShell(t, f)
 	delete(s.env, "STRONGROOM_API_KEY")
 	out := s.ok("version").stdout
-	if !strings.Contains(out, "1.2.3") || !strings.Contains(out, `{"mode":"unsealed"}`) {
+	if !strings.Contains(out, "1.2.3") || !strings.Contains(out, "SERVER custody mode  unsealed") {
 		t.Errorf("output is\n%s", out)
 	}
 	if got := f.last("GET /version").header.Get("Authorization"); got != "" {

@@ -73,20 +73,28 @@ func (p *program) serverVersion(cmd *cobra.Command, into *json.RawMessage) error
 	return c.do(cmd.Context(), request{method: http.MethodGet, path: "/version", anonymous: true}, into)
 }
 
-// serverRows renders the members of the server's answer, whatever they are.
+// serverRows renders the members of the server's answer, whatever they are, and
+// one row for each member of those that have members themselves.
 func serverRows(raw json.RawMessage) [][]string {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
+	if len(raw) == 0 { // the server was not reached
 		return nil
 	}
-	var rows [][]string
-	for name, value := range members {
-		var text string
-		if json.Unmarshal(value, &text) != nil {
-			text = string(value)
-		}
-		rows = append(rows, []string{"SERVER " + printable(name), printable(text)})
-	}
+	rows := memberRows("SERVER", raw)
 	slices.SortFunc(rows, slices.Compare)
+	return rows
+}
+
+func memberRows(title string, raw json.RawMessage) (rows [][]string) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			text = string(raw)
+		}
+		return [][]string{{title, printable(text)}}
+	}
+	for name, value := range members {
+		rows = append(rows, memberRows(title+" "+printable(name), value)...)
+	}
 	return rows
 }
