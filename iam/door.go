@@ -99,7 +99,7 @@ func (d *Door) enter(ctx context.Context, who Caller, action Action, on Object, 
 
 func (d *Door) append(ctx context.Context, who Caller, on Object, ev *audit.Event, err error) error {
 	events := []*audit.Event{ev}
-	if fault.KindOf(err) == fault.Forbidden && on.Account != who.Account {
+	if err != nil && on.Account != who.Account {
 		events = d.divide(on.Account, ev)
 	}
 	// The caller may have gone away; what it did is recorded all the same.
@@ -110,7 +110,8 @@ func (d *Door) append(ctx context.Context, who Caller, on Object, ev *audit.Even
 	return err
 }
 
-// divide splits the record of a refusal across accounts. The account of the
+// divide splits the record of a failure across accounts, be it a refusal or that
+// nothing could be found out about the object. The account of the
 // caller is told what it asked for and nothing of the object, or its log would
 // say what exists elsewhere, and how it is called; the account that owns the
 // object, if there is one, is told everything.
