@@ -12,7 +12,7 @@ import (
 )
 
 func newAPIKeyCommand(p *program) *cobra.Command {
-	keys := noun[apiKey]{argument: "API-KEY", find: findAPIKey, columns: apiKeyDetails()}
+	keys := noun[apiKey]{argument: "API-KEY", find: describeAPIKey, columns: apiKeyDetails()}
 	return newGroup("apikey", "API keys of users and service IDs",
 		"API keys of users and service IDs. An API key is named by its ID, or by its name when only one has it.",
 		newAPIKeyCreateCommand(p), newAPIKeyListCommand(p),
@@ -223,6 +223,15 @@ func findAPIKey(ctx context.Context, c *connection, ref string) (record[apiKey],
 		return record[apiKey]{}, err
 	}
 	return find("API key", ref, keys)
+}
+
+// describeAPIKey returns the API key that ref names with what only a read by ID tells: its last use.
+func describeAPIKey(ctx context.Context, c *connection, ref string) (record[apiKey], error) {
+	found, err := findAPIKey(ctx, c, ref)
+	if err != nil || found.fields.ID == ref {
+		return found, err
+	}
+	return findAPIKey(ctx, c, found.fields.ID)
 }
 
 // apiKeySwitch is a command that turns something of an API key on or off.
