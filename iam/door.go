@@ -37,7 +37,7 @@ type Door struct {
 // Read passes an operation that changes nothing that is stored. Its event is
 // durable before Read returns, whatever the outcome. do may add to the event.
 func (d *Door) Read(ctx context.Context, who Caller, action Action, on Object, ev *audit.Event, do func() error) error {
-	err := d.enter(ctx, who, action, on, do)
+	err := d.enter(ctx, who, action, on, ev, do)
 	d.conclude(ev, err)
 	return d.append(ctx, who, on, ev, err)
 }
@@ -50,7 +50,7 @@ func (d *Door) Read(ctx context.Context, who Caller, action Action, on Object, e
 // data before handing it to the store.
 func (d *Door) Change(ctx context.Context, who Caller, action Action, on Object, ev *audit.Event, do func() error) error {
 	d.conclude(ev, nil)
-	err := d.enter(ctx, who, action, on, do)
+	err := d.enter(ctx, who, action, on, ev, do)
 	if err == nil {
 		who.recorded()
 		return nil
@@ -63,11 +63,12 @@ func (d *Door) Change(ctx context.Context, who Caller, action Action, on Object,
 // pending before Begin returns; end records how it went, as an event of its own.
 // A refusal is recorded like that of any operation.
 func (d *Door) Begin(ctx context.Context, who Caller, action Action, on Object, ev *audit.Event) (end func(error) error, err error) {
-	last := *ev
-	if err := d.enter(ctx, who, action, on, func() error { return nil }); err != nil {
+	var last audit.Event
+	if err := d.enter(ctx, who, action, on, ev, func() error { return nil }); err != nil {
 		d.conclude(ev, err)
 		return nil, d.append(ctx, who, on, ev, err)
 	}
+	last = *ev
 	d.conclude(ev, nil)
 	ev.Outcome = audit.Pending
 	if err := d.append(ctx, who, on, ev, nil); err != nil {
@@ -87,12 +88,18 @@ func (d *Door) Refuse(ctx context.Context, who Caller, action Action, on Object,
 	return d.Read(ctx, who, action, on, ev, func() error { return cause })
 }
 
-func (d *Door) enter(ctx context.Context, who Caller, action Action, on Object, do func() error) error {
+// enter decides and lets the operation happen. What is done to an object of
+// another account, as an authorized service instance may, belongs to the log of
+// the account that owns it.
+func (d *Door) enter(ctx context.Context, who Caller, action Action, on Object, ev *audit.Event, do func() error) error {
 	if err := d.Log.Healthy(); err != nil {
 		return errors.Join(ErrUnrecordable, err)
 	}
 	if err := d.Decide.Allow(ctx, who, action, on); err != nil {
 		return err
+	}
+	if on.Account != "" {
+		ev.Account = string(on.Account)
 	}
 	return do()
 }
@@ -100,7 +107,7 @@ func (d *Door) enter(ctx context.Context, who Caller, action Action, on Object, 
 func (d *Door) append(ctx context.Context, who Caller, on Object, ev *audit.Event, err error) error {
 	events := []*audit.Event{ev}
 	if err != nil && on.Account != who.Account {
-		events = d.divide(on.Account, ev)
+		events = d.divide(who.Account, on.Account, ev)
 	}
 	// The caller may have gone away; what it did is recorded all the same.
 	if rerr := d.Log.Append(context.WithoutCancel(ctx), events...); rerr != nil {
@@ -111,12 +118,13 @@ func (d *Door) append(ctx context.Context, who Caller, on Object, ev *audit.Even
 }
 
 // divide splits the record of a failure across accounts, be it a refusal or that
-// nothing could be found out about the object. The account of the
-// caller is told what it asked for and nothing of the object, or its log would
-// say what exists elsewhere, and how it is called; the account that owns the
-// object, if there is one, is told everything.
-func (d *Door) divide(owner AccountID, ev *audit.Event) []*audit.Event {
+// nothing could be found out about the object. The account of the caller is told
+// what it asked for and nothing of the object, or its log would say what exists
+// elsewhere, and how it is called; the account that owns the object, if there is
+// one, is told everything.
+func (d *Door) divide(caller, owner AccountID, ev *audit.Event) []*audit.Event {
 	asked := *ev
+	asked.Account = string(caller)
 	asked.LogSourceCRN, asked.ResponseData = "", nil
 	asked.Target = audit.Target{TypeURI: ev.Target.TypeURI}
 	asked.Message = d.message(&asked)

@@ -97,7 +97,9 @@ var grants = []grantRow{
 	{"VOEA", "iam-am.", "policy.get policy.list role.get role.list"},
 	{"A", "iam-am.", "policy.create policy.update policy.delete policy.restore role.create role.update role.delete"},
 	{"VOEA", "iam-groups.", "group.get group.list member.list settings.get"},
-	{"EA", "iam-groups.", "group.create group.update group.delete member.add member.remove"},
+	{"EA", "iam-groups.", "group.create group.update group.delete"},
+	// Who adds a member hands out all that the group may do, so this too is for administrators.
+	{"A", "iam-groups.", "member.add member.remove"},
 
 	// Our own operations.
 	{"OA", "strongroom.", "audit.read audit.verify"},

@@ -62,6 +62,8 @@ func (s *Service) approach(ctx context.Context, who iam.Caller, ref Ref, action 
 	switch {
 	case fault.KindOf(err) == fault.NotFound:
 		v.event.Target.Name = clip(ref.Key)
+	case err != nil && v.instance.Account != who.Account:
+		v.cause = iam.ErrForbidden // an outage tells strangers nothing either
 	case err != nil:
 		v.cause = unreadable(err, from)
 	default:

@@ -14,11 +14,18 @@ import (
 // TestResetWithdrawsTheKeysOfTheFile also after a start or a reset that was cut
 // short between writing the file and remembering which key is in it.
 func TestResetWithdrawsTheKeysOfTheFile(t *testing.T) {
-	for name, crash := range map[string]func(t *testing.T, dir string){
-		"whole":     func(*testing.T, string) {},
-		"first cut": func(t *testing.T, dir string) { tamper(t, dir, `DELETE FROM settings WHERE name = $1`, settingKey) },
-		"second cut": func(t *testing.T, dir string) {
-			tamper(t, dir, `UPDATE settings SET value = 'ApiKey-older' WHERE name = $1`, settingKey)
+	for name, crash := range map[string]func(t *testing.T, cfg Config){
+		"whole": func(*testing.T, Config) {},
+		"first cut": func(t *testing.T, cfg Config) {
+			tamper(t, cfg.Data, `DELETE FROM settings WHERE name = $1`, settingKey)
+		},
+		"second cut": func(t *testing.T, cfg Config) {
+			err := offline(t.Context(), cfg, io.Discard, func(h *house) error {
+				return h.db.SetSetting(t.Context(), settingKey, "ApiKey-older")
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +42,7 @@ func TestResetWithdrawsTheKeysOfTheFile(t *testing.T) {
 				return kept["STRONGROOM_API_KEY"]
 			}
 			old := bootstrap(false)
-			crash(t, cfg.Data)
+			crash(t, cfg)
 			fresh := bootstrap(true)
 			if fresh == old {
 				t.Fatal("the key is still the same")

@@ -208,3 +208,23 @@ func TestRowMAC(t *testing.T) {
 		t.Error("a row of another table passes")
 	}
 }
+
+func TestForgedRowIsAnError(t *testing.T) {
+	db, _ := fresh(t)
+	ctx := t.Context()
+	if err := db.Write(ctx, "operator", "ours", nil, &audit.Event{Action: "test"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		db.Forge(ctx, `UPDATE settings SET value = 'theirs'`),
+		db.Forge(ctx, `UPDATE outbox SET body = replace(body, 'test', 'fake')`),
+	); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := db.Setting(ctx, "operator"); err == nil {
+		t.Errorf("a changed setting is believed: %q", v)
+	}
+	if events, err := db.Outbox(ctx, 10); err == nil {
+		t.Errorf("a changed event is believed: %+v", events)
+	}
+}

@@ -11,8 +11,9 @@ import (
 // records the event, and then fails with fail unless that is nil.
 func (db *DB) Write(ctx context.Context, name, value string, changes []lease.Change, ev *audit.Event, fail error) error {
 	return db.update(ctx, func(ctx context.Context, t *tx) error {
-		_, err := t.exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)
-			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+		_, err := t.exec(ctx, `INSERT INTO settings (name, value, mac) VALUES ($1, $2, $3)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value, mac = excluded.mac`,
+			name, value, db.sum("settings", name, value))
 		if err != nil {
 			return err
 		}

@@ -13,12 +13,17 @@ import (
 func (db *DB) Committed() <-chan struct{} { return db.committed }
 
 // Outbox returns up to limit events of committed changes that wait to be
-// written to this server's audit log, oldest first.
+// written to this server's audit log, oldest first. A row that was not written
+// by us is an error: the log signs what it is given.
 func (db *DB) Outbox(ctx context.Context, limit int) ([]*audit.Event, error) {
-	rows, err := db.query(ctx, `SELECT body FROM outbox WHERE server = $1 ORDER BY at, event_id LIMIT $2`, db.server, limit)
+	rows, err := db.query(ctx, `SELECT event_id, body, mac FROM outbox WHERE server = $1 ORDER BY at, event_id LIMIT $2`, db.server, limit)
 	return collect(rows, err, func(s scanner) (*audit.Event, error) {
-		var body []byte
-		if err := s.Scan(&body); err != nil {
+		var id string
+		var body, mac []byte
+		if err := s.Scan(&id, &body, &mac); err != nil {
+			return nil, err
+		}
+		if err := db.check(mac, "outbox", id, id, db.server, body); err != nil {
 			return nil, err
 		}
 		ev := new(audit.Event)

@@ -90,8 +90,8 @@ func (t *tx) record(ctx context.Context, ev *audit.Event) error {
 	if err != nil {
 		return fmt.Errorf("encoding event: %w", err)
 	}
-	_, err = t.exec(ctx, `INSERT INTO outbox (event_id, server, body, at) VALUES ($1, $2, $3, $4)`,
-		ev.ID, t.db.server, body, micros(t.now))
+	_, err = t.exec(ctx, `INSERT INTO outbox (event_id, server, body, at, mac) VALUES ($1, $2, $3, $4, $5)`,
+		ev.ID, t.db.server, body, micros(t.now), t.db.sum("outbox", ev.ID, t.db.server, body))
 	t.events = true
 	return err
 }

@@ -3,7 +3,8 @@
 -- Settings that are fixed at the first start (region, issuer, …).
 CREATE TABLE settings (
     name  TEXT PRIMARY KEY,
-    value TEXT NOT NULL
+    value TEXT NOT NULL,
+    mac   BLOB NOT NULL
 );
 
 -- The change feed. The last statement of each writing transaction takes the
@@ -34,7 +35,8 @@ CREATE TABLE outbox (
     event_id TEXT PRIMARY KEY,
     server   TEXT   NOT NULL,
     body     BLOB   NOT NULL,
-    at       BIGINT NOT NULL
+    at       BIGINT NOT NULL,
+    mac      BLOB   NOT NULL
 );
 
 -- Signed heads of audit logs, by which a truncated log is found.
