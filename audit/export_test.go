@@ -11,6 +11,7 @@ func (o VerifyOptions) WithFiles(m *MemFiles) VerifyOptions { o.files = m; retur
 // Names and functions under test.
 const (
 	ActionTruncated = actionTruncated
+	ActionBehind    = actionBehind
 	ActionRetention = actionRetention
 	ActionRecovered = actionRecovered
 	ActionRefusals  = actionRefusals

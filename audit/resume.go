@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -40,6 +41,9 @@ func (l *Log) resume(known *position, anchor *Checkpoint) error {
 			events = append(events, l.truncated(want, last, lost))
 			next = max(next, want.sequence+1)
 		}
+	}
+	if known == nil && l.anchors != nil && outrun(last, anchor) {
+		events = append(events, l.behind(last, anchor))
 	}
 	if known == nil {
 		l.epoch = last.header.Epoch + 1
@@ -205,6 +209,33 @@ func (l *Log) lost(want position, last survey, firsts []uint64) (string, error) 
 		return "replaced", nil
 	}
 	return "", nil
+}
+
+// outrun reports whether the folder holds checkpoints that the place which keeps them has never
+// seen, beyond the one that a crash may have kept from it: what keeps them, with all else that it
+// keeps, is a copy older than the log.
+func outrun(last survey, anchor *Checkpoint) bool {
+	if anchor == nil {
+		return last.signed > 0
+	}
+	return last.signed > anchor.Sequence || last.header.Epoch > anchor.Epoch+1
+}
+
+func (l *Log) behind(last survey, anchor *Checkpoint) *Event {
+	e := &Event{
+		Action: actionBehind, Outcome: Failure, Severity: Critical,
+		Message:   "Audit: the database is older than the log -failure",
+		Initiator: l.itself(),
+		Target:    Target{ID: l.server, TypeURI: "strongroom/audit"},
+		Reason: Reason{ForFailure: "the database lacks checkpoints that the log has: " +
+			"it was restored from an older copy, or could not be written for long"},
+		RequestData: map[string]any{"signedSequence": last.newest, "anchoredSequence": uint64(0)},
+	}
+	if anchor != nil {
+		e.RequestData["anchoredSequence"] = anchor.Sequence
+	}
+	l.onError(errors.New(e.Reason.ForFailure))
+	return e
 }
 
 // itself is the initiator of events about the log.

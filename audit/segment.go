@@ -71,6 +71,8 @@ type survey struct {
 	highest uint64   // highest sequence of any line, also behind a break
 	last    Hash     // hash that the last readable line states
 	damaged bool     // lines behind end were acknowledged: a checkpoint behind end covers more than end
+	signed  uint64   // what the last checkpoint but one of the chain covers; zero without two
+	newest  uint64   // what the last one covers
 	wanted  Hash     // hash of the line asked for
 	found   bool     // whether that line is in the unbroken chain
 }
@@ -125,6 +127,7 @@ func (s *survey) follow(chain *chainer, sc *scanner, first uint64) bool {
 			return false
 		}
 		s.end.checkpoint = c.Digest()
+		s.signed, s.newest = s.newest, c.Sequence
 	}
 	s.end.sequence, s.end.hash, s.end.size = l.sequence, l.hash, sc.offset
 	return true

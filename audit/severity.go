@@ -46,7 +46,7 @@ func severityOfStatus(status int) Severity {
 func severityOfAction(action string) Severity {
 	switch action {
 	case "kms.secrets.delete", "kms.secrets.purge", "kms.registrations.delete",
-		actionTruncated:
+		actionTruncated, actionBehind:
 		return Critical
 	case "kms.secrets.rotate", "kms.secrets.restore", "kms.secrets.enable", "kms.secrets.disable",
 		"kms.secrets.setkeyfordeletion", "kms.secrets.unsetkeyfordeletion", "kms.secrets.patch",
@@ -67,6 +67,7 @@ func severityOfAction(action string) Severity {
 // Actions that the log records about itself, with the server as initiator and no account.
 const (
 	actionTruncated = "strongroom.audit.truncated" // acknowledged entries are missing
+	actionBehind    = "strongroom.audit.behind"    // the database lacks what the log has
 	actionRetention = "strongroom.audit.retention" // a segment is removed for its age or size
 	actionRecovered = "strongroom.audit.recovered" // writing works again
 	actionRefusals  = "strongroom.audit.refusals"  // refusals that were counted, not written out
