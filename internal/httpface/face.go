@@ -120,15 +120,22 @@ func (b *bound[C]) serve(w http.ResponseWriter, r *http.Request, params []string
 	b.face.run(c, b.route)
 }
 
-// refuse answers a request that matched no route.
+// refuse answers a request that matched no route. A caller who can be told from
+// its token is in the record of it.
 func (f *Face[C]) refuse(w http.ResponseWriter, r *http.Request, status int, allow []string) {
 	c := f.call(w, r)
+	var who *C
+	if f.Authenticate != nil {
+		if caller, err := f.Authenticate(r.Context(), c); err == nil {
+			who = &caller
+		}
+	}
 	err := ErrNoRoute.On("", r.Method+" "+clip(r.URL.EscapedPath(), 200))
 	if status == http.StatusMethodNotAllowed {
 		err = ErrNoMethod.On("", r.Method+"; it knows "+strings.Join(allow, ", "))
 		c.w.Header().Set("Allow", strings.Join(allow, ", "))
 	}
-	f.release(c, nil, f.Fail(c, err), err)
+	f.release(c, who, f.Fail(c, err), err)
 }
 
 // run authenticates, lets the handler work, and releases the answer.

@@ -134,6 +134,18 @@ func TestRouteWithoutOpenNeedsCaller(t *testing.T) {
 	}
 }
 
+func TestKnownCallerOfUnknownPathIsRecorded(t *testing.T) {
+	var rec recording
+	rt := new(httpface.Router)
+	httpface.Mount(rt, rec.face("/", httpface.Route[caller]{Method: "GET", Path: "/x", Handle: say}))
+	ask(rt, "GET", "/y", "me", nil)
+	ask(rt, "PUT", "/x", "me", nil)
+	ask(rt, "GET", "/y", "", nil)
+	if got := strings.Join(rec.events, ", "); got != "me  Not Found, me  Bad Request, nobody  Not Found" {
+		t.Errorf("recorded %s", got)
+	}
+}
+
 func TestWhatCannotBeRecordedIsRefused(t *testing.T) {
 	rec := recording{fail: fault.New(fault.Unavailable, "log is full")}
 	rt := new(httpface.Router)
