@@ -52,7 +52,7 @@ type credentialsBody struct {
 	APIKeyName         string    `json:"iam_apikey_name"`
 	RoleCRN            string    `json:"iam_role_crn,omitempty"`
 	ServiceIDCRN       string    `json:"iam_serviceid_crn"`
-	ResourceInstanceID string    `json:"resource_instance_id,omitempty"`
+	ResourceInstanceID string    `json:"resource_instance_id"`
 }
 
 type hmacKeys struct {
@@ -87,9 +87,10 @@ func (s *server) credentials(k resource.Revealed) any {
 		APIKey:            string(k.Secrets.APIKey.Reveal()),
 		APIKeyDescription: "Auto-generated for key " + k.CRN().String(),
 		APIKeyID:          string(k.APIKey), APIKeyName: k.Name, RoleCRN: k.Role, ServiceIDCRN: k.ServiceCRN().String(),
+		ResourceInstanceID: k.Source().String(),
 	}
 	if k.Service == crn.ObjectStorage {
-		b.Endpoints, b.ResourceInstanceID = s.public+"/v2/endpoints", k.Source().String()
+		b.Endpoints = s.public + "/v2/endpoints"
 	}
 	if k.AccessKey != "" {
 		b.HMACKeys = &hmacKeys{k.AccessKey, string(k.Secrets.SecretAccessKey.Reveal())}
