@@ -109,6 +109,10 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 	if err != nil {
 		return err
 	}
+	description, err := descriptionHandler(v.Version, s.control.url)
+	if err != nil {
+		return err
+	}
 	faces := new(httpface.Router)
 	for _, face := range []*httpface.Face[iam.Caller]{
 		keyprotect.New(keyprotect.Config{
@@ -133,7 +137,7 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 	control.faces = faces
 	control.probes = map[string]http.Handler{
 		"/livez": http.HandlerFunc(live), "/readyz": http.HandlerFunc(s.health.ready), "/version": version,
-		"/metrics": s.metrics.handler(),
+		"/metrics": s.metrics.handler(), "/openapi.json": description,
 	}
 	return nil
 }
