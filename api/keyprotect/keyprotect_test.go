@@ -138,6 +138,7 @@ func (h *house) do(t testing.TB, method, path, body string, headers ...string) r
 	if err != nil {
 		t.Fatal(err)
 	}
+	judge(t, r, w, text)
 	out := reply{status: w.Code, header: w.Header(), text: string(text)}
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, &out.JSON); err != nil {
