@@ -23,9 +23,9 @@ func newKeyCommand(p *program) *cobra.Command {
 		newKeyListCommand(p, &instance), newKeyShowCommand(p, &instance),
 		newKeyRotateCommand(p, &instance), newKeyVersionsCommand(p, &instance),
 		newKeyWrapCommand(p, &instance), newKeyUnwrapCommand(p, &instance), newKeyRewrapCommand(p, &instance),
-		newKeyDeleteCommand(p, &instance))
-	group.PersistentFlags().StringVar(&instance, "instance", "",
-		"Key Protect instance: GUID, CRN or name (default: STRONGROOM_KMS_INSTANCE_ID, else the only one there is)")
+		newKeyDeleteCommand(p, &instance), newKeyAliasCommand(p, &instance), newKeyPolicyCommand(p, &instance))
+	group.AddCommand(newKeyLifecycleCommands(p, &instance)...)
+	instanceFlag(group, &instance)
 	return group
 }
 
@@ -165,27 +165,40 @@ func (s *keyService) act(ctx context.Context, id, action string, body, answer an
 
 // page reads one page of a key collection.
 func (s *keyService) page(ctx context.Context, path string, query url.Values) ([]record[keyInfo], error) {
-	var answer collection[keyInfo]
+	return onePage[keyInfo](ctx, s, path, query)
+}
+
+func onePage[T any](ctx context.Context, s *keyService, path string, query url.Values) ([]record[T], error) {
+	var answer collection[T]
 	err := s.call(ctx, request{method: http.MethodGet, path: path, query: query}, &answer)
 	return answer.Resources, err
 }
 
-// keyPage is how many keys are asked for at once when all are wanted.
+// keyPage is how many things are asked for at once when all are wanted.
 const keyPage = 1000
 
 // all reads every key that query selects, from offset on.
 func (s *keyService) all(ctx context.Context, query url.Values, offset int) ([]record[keyInfo], error) {
-	var keys []record[keyInfo]
+	return pagesFrom[keyInfo](ctx, s, keyCollection, query, offset)
+}
+
+// listPages reads a collection of Key Protect to its end.
+func listPages[T any](ctx context.Context, s *keyService, path string, query url.Values) ([]record[T], error) {
+	return pagesFrom[T](ctx, s, path, query, 0)
+}
+
+func pagesFrom[T any](ctx context.Context, s *keyService, path string, query url.Values, offset int) ([]record[T], error) {
+	var all []record[T]
 	for {
 		query.Set("limit", strconv.Itoa(keyPage))
-		query.Set("offset", strconv.Itoa(offset+len(keys)))
-		page, err := s.page(ctx, keyCollection, query)
+		query.Set("offset", strconv.Itoa(offset+len(all)))
+		page, err := onePage[T](ctx, s, path, query)
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, page...)
+		all = append(all, page...)
 		if len(page) < keyPage {
-			return keys, nil
+			return all, nil
 		}
 	}
 }

@@ -222,6 +222,7 @@ func (m *model) delete(who, ref string) outcome {
 		return outcome{http.StatusConflict, "AUTHORIZATIONS_NOT_MET"}
 	}
 	k.state, k.deleted, k.deletedBy, k.notified = 5, m.now, string(identityOf(who)), m.now
+	k.setBy, k.setUntil = "", time.Time{} // it has served its end
 	return done
 }
 
@@ -241,7 +242,6 @@ func (m *model) restore(who, ref string) outcome {
 	}
 	k.aliases = slices.DeleteFunc(slices.Clone(k.aliases), func(a string) bool { return m.taken(a, k) })
 	k.state, k.deleted, k.deletedBy, k.notified = 1, time.Time{}, "", m.now
-	k.setBy, k.setUntil = "", time.Time{}
 	return created
 }
 

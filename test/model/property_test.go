@@ -33,8 +33,12 @@ func sizes() (runs, steps int) {
 // TestMain tells rapid how much to do; its flags still win when they are given.
 func TestMain(m *testing.M) {
 	runs, steps := sizes()
-	for name, n := range map[string]int{"rapid.checks": runs, "rapid.steps": steps} {
-		if err := flag.Set(name, strconv.Itoa(n)); err != nil {
+	settings := map[string]string{
+		"rapid.checks": strconv.Itoa(runs), "rapid.steps": strconv.Itoa(steps),
+		"rapid.nofailfile": "true", // the seed is printed, and the tree stays clean
+	}
+	for name, value := range settings {
+		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}

@@ -59,7 +59,7 @@ func (w *world) begin(t *testing.T) {
 // end removes the instance with all that is in it.
 func (w *world) end(t *testing.T) {
 	t.Helper()
-	if err := w.DestroyInstance(t.Context(), w.instance.ID); err != nil {
+	if err := w.DestroyInstance(t.Context(), w.instance); err != nil {
 		t.Fatal(err)
 	}
 }
