@@ -22,8 +22,8 @@ func (s *Service) MoveKey(ctx context.Context, who iam.Caller, ref Ref, to RingI
 			if err := k.needState(v.now, Active, Suspended, Deactivated); err != nil {
 				return Key{}, nil, err
 			}
-			v.event.RequestData["initialValue"] = map[string]any{"keyRingId": string(k.Ring)}
-			v.event.RequestData["newValue"] = map[string]any{"keyRingId": string(to)}
+			v.event.RequestData["initialValue.keyRingId"] = string(k.Ring)
+			v.event.RequestData["newValue.keyRingId"] = string(to)
 			k.Ring, k.Updated = to, v.now
 			v.tell(&k, nil)
 			return k, nil, nil

@@ -129,6 +129,10 @@ func (t *tx) repack(ctx context.Context, k kms.Key, with bool) error {
 	if err != nil {
 		return err
 	}
+	if len(next) == 0 {
+		_, err = t.exec(ctx, `DELETE FROM key_names WHERE instance = $1 AND bucket = $2`, string(k.Instance), nameBucket(k.ID))
+		return err
+	}
 	_, err = t.exec(ctx, `INSERT INTO key_names (instance, bucket, pack) VALUES ($1, $2, $3)
 		ON CONFLICT (instance, bucket) DO UPDATE SET pack = excluded.pack`,
 		string(k.Instance), nameBucket(k.ID), next)
