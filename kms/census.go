@@ -257,3 +257,21 @@ func (s *Service) FlushUses(ctx context.Context) error {
 	}
 	return nil
 }
+
+const flushEvery = time.Minute
+
+// RunUses flushes the uses once a minute, and at its end, until ctx is done.
+func (s *Service) RunUses(ctx context.Context) error {
+	t := time.NewTicker(flushEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return s.FlushUses(context.WithoutCancel(ctx))
+		case <-t.C:
+			if err := s.FlushUses(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}

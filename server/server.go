@@ -116,7 +116,8 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 	faces := new(httpface.Router)
 	for _, face := range []*httpface.Face[iam.Caller]{
 		keyprotect.New(keyprotect.Config{
-			Keys: h.keys, Identities: h.identities, Log: h.audit, Region: h.fixed.region, Now: h.now, Logger: h.log,
+			Keys: h.keys, Identities: h.identities, Log: h.audit, Region: h.fixed.region, Port: s.control.port(),
+			Now: h.now, Logger: h.log,
 		}),
 		iamidentity.New(iamidentity.Config{
 			Identities: h.identities, Log: h.audit, PublicURL: s.control.url, Now: h.now, Logger: h.log,
@@ -210,6 +211,9 @@ func (s *Server) Close() (err error) {
 const (
 	reconcileEvery = 30 * time.Second
 	pruneEvery     = 10 * time.Minute
+	prepareEvery   = 10 * time.Second
+	forgetEvery    = time.Minute
+	clockEvery     = 10 * time.Second
 	deliverRetry   = time.Second
 )
 
@@ -220,6 +224,11 @@ func (h *house) jobs() []job {
 		{"identities", h.identities.Run},
 		{"reconciling", every(reconcileEvery, h.resources.Reconcile)},
 		{"pruning the change feed", every(pruneEvery, h.db.PruneChanges)},
+		{"the clock of the keys", every(clockEvery, h.keys.Tick)},
+		{"noting uses of key versions", h.keys.RunUses},
+		{"preparing transport keys", every(prepareEvery, h.keys.PrepareTransport)},
+		{"forgetting transport keys", every(forgetEvery, h.keys.ForgetTransportKeys)},
+		{"forgetting old requests", every(forgetEvery, h.keys.ForgetRepeats)},
 	}
 }
 
