@@ -17,6 +17,7 @@ import (
 
 	"strongroom/api/keyprotect"
 	"strongroom/audit"
+	"strongroom/crn"
 	"strongroom/iam"
 	"strongroom/internal/httpface"
 	"strongroom/kms"
@@ -52,6 +53,9 @@ func (identities) Authenticate(_ context.Context, token string, trail *audit.Tra
 	case "stranger":
 		who.Account, who.Owner = "fedcba9876543210fedcba9876543210", true
 	case "reader", "colleague":
+	case "storage":
+		who.Kind, who.Owner = iam.KindInstance, true
+		who.Instance = crn.Of("cloud-object-storage", "global", string(account), absent, "", "")
 	default:
 		return iam.Caller{}, iam.ErrUnauthenticated
 	}

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
 
 	"strongroom/api/keyprotect"
 	"strongroom/internal/httpface"
