@@ -50,7 +50,7 @@ func TestExpiryIsWrittenDownOnce(t *testing.T) {
 	ev := events[0]
 	if ev.Key() != ref.Key || ev.Target.Name != "payments" || ev.Account != string(account) || ev.Outcome != audit.Success ||
 		ev.Initiator.ID != "crn-"+h.CRN.String() || ev.RequestData["expirationDate"] != "2026-07-02T10:00:00Z" ||
-		fmt.Sprint(ev.ResponseData["initialValue.keyState"], ev.ResponseData["newValue.keyState"]) != "1 3" {
+		fmt.Sprintf("%v %v", ev.ResponseData["initialValue.keyState"], ev.ResponseData["newValue.keyState"]) != "1 3" {
 		t.Errorf("%+v", ev)
 	}
 	k := h.look(t, ref)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -40,6 +42,20 @@ func listen(addr string, certs *certificates, handler http.Handler, public strin
 		e.url = "https://" + reachable(l.Addr())
 	}
 	return e, nil
+}
+
+// port is the port of the URL that clients reach the endpoint at.
+func (e *endpoint) port() int {
+	const https = 443
+	u, err := url.Parse(e.url)
+	if err != nil {
+		return https
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return https
+	}
+	return port
 }
 
 // reachable turns the address that we listen on into one that can be dialled.

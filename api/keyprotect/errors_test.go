@@ -50,6 +50,17 @@ func routes(key string) [][3]string {
 		{"POST", "/keys/" + key + "/actions/unwrap", ""},
 		{"POST", "/keys/" + key + "/actions/rewrap", `{"ciphertext":"wdek"}`},
 		{"POST", "/keys/" + key + "/actions/rotate", `{"payload":"!"}`},
+		{"PUT", "/keys/" + key + "/policies?policy=x", "{}"},
+		{"GET", "/keys/" + key + "/policies?policy=x", ""},
+		{"PUT", "/instance/policies", "{}"},
+		{"GET", "/instance/policies?policy=x", ""},
+		{"GET", "/instance/allowed_ip_port?x=y", ""},
+		{"POST", "/keys_with_policy_overrides", "{"},
+		{"POST", "/keys/" + key + "/actions/disable", "{"},
+		{"POST", "/keys/" + key + "/actions/enable", "{"},
+		{"POST", "/keys/" + key + "/actions/sync", "{"},
+		{"POST", "/keys/" + key + "/actions/setKeyForDeletion", "{"},
+		{"POST", "/keys/" + key + "/actions/unsetKeyForDeletion", "{"},
 		{"POST", "/keys/" + key + "?action=unknown", ""},
 		{"POST", "/keys/" + key + "?action=wrap", "{"},
 	}
@@ -146,11 +157,12 @@ func TestWhatBodiesAreRefusedFor(t *testing.T) {
 		{"/keys/" + root + "/actions/rotate", `{"payload":"` + b64("0123456789abcdef") + `"}`, 400, "INVALID_QUERY_PARAM_ERR", "provided only if key is imported"},
 		{"/keys/" + root + "/actions/rotate", `{"iv":"x"}`, 400, "BAD_BODY_ERR", ""},
 		{"/keys/" + imported + "/actions/rotate", `{}`, 400, "KEY_PAYLOAD_REQ_ERR", `"target":{"type":"field","name":"payload"}`},
-		{"/keys/" + root + "?action=restore", ``, 400, "INVALID_QUERY_PARAM_ERR", "Action could not be performed on key"},
+		{"/keys/" + root + "?action=sync", ``, 400, "INVALID_QUERY_PARAM_ERR", "Action could not be performed on key"},
 		{"/keys/" + root, ``, 400, "INVALID_QUERY_PARAM_ERR", ""},
 		{"/keys/" + absent + "/actions/wrap", ``, 404, "KEY_NOT_FOUND_ERR", ""},
-		{"/keys/" + root + "/actions/enable", ``, 404, "", ""},
-		{"/keys/" + root + "/restore", ``, 404, "", ""},
+		{"/keys/" + root + "/actions/enable", `null`, 409, "KEY_ACTION_INVALID_STATE_ERR", "Conflict: Key is not in suspended state: Key could not be enabled: "},
+		{"/keys/" + root + "/actions/enable", `{"x":1}`, 400, "BAD_BODY_ERR", ""},
+		{"/keys/" + root + "/restore", `anything`, 409, "KEY_ACTION_INVALID_STATE_ERR", "Conflict: Key could not be restored: "},
 	} {
 		if r := h.do(t, "POST", c.path, c.body).want(t, c.status, c.code); !strings.Contains(r.text, c.contains) {
 			t.Errorf("%.80s: %s", c.body, r.text)

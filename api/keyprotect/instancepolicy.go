@@ -263,6 +263,8 @@ type allowedPort struct {
 	PrivateEndpointPort int `json:"private_endpoint_port"`
 }
 
+func parseNoQuery(c *call) (nothing, error) { return nothing{}, queryOf(c).err }
+
 func (s *server) getAllowedPort(ctx context.Context, who iam.Caller, ref kms.Ref, _ nothing) (answer, error) {
 	restricted, err := s.keys.AllowedPort(ctx, who, ref.Instance)
 	if err != nil {

@@ -12,6 +12,7 @@
 package keyprotect
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -32,13 +33,13 @@ type Identities interface {
 	Authenticate(ctx context.Context, token string, trail *audit.Trail) (iam.Caller, error)
 }
 
-// Config is what the face works with. All fields are needed.
+// Config is what the face works with. All fields are needed but Port.
 type Config struct {
 	Keys       *kms.Service
 	Identities Identities
 	Log        iam.RefusalRecorder
 	Region     string // part of every CRN
-	Port       int    // that clients reach the face at, for those who may come from some addresses only
+	Port       int    // that clients reach the face at, for those who may come from some addresses only; zero means 443
 	Now        func() time.Time
 	Logger     *slog.Logger
 }
@@ -59,7 +60,7 @@ type (
 
 // New returns the face.
 func New(cfg Config) *httpface.Face[iam.Caller] {
-	s := &server{keys: cfg.Keys, region: cfg.Region, port: cfg.Port, now: cfg.Now}
+	s := &server{keys: cfg.Keys, region: cfg.Region, port: cmp.Or(cfg.Port, 443), now: cfg.Now}
 	return &httpface.Face[iam.Caller]{
 		Name:         "key-protect",
 		Prefixes:     []string{"/api/v2"},
@@ -104,7 +105,7 @@ func (s *server) routes() []httpface.Route[iam.Caller] {
 		route("GET", "/keys/{id}/policies", 200, kms.ActionPolicyRead, handle(s, kms.ActionPolicyRead, parsePolicyQuery, s.getPolicies)),
 		route("PUT", "/instance/policies", 204, kms.ActionInstancePolicyWrite, handle(s, kms.ActionInstancePolicyWrite, parseInstancePolicies, s.putInstancePolicies)),
 		route("GET", "/instance/policies", 200, kms.ActionInstancePolicyRead, handle(s, kms.ActionInstancePolicyRead, parseInstancePolicyQuery, s.getInstancePolicies)),
-		route("GET", "/instance/allowed_ip_port", 200, kms.ActionAllowedPort, handle(s, kms.ActionAllowedPort, parseNothing, s.getAllowedPort)),
+		route("GET", "/instance/allowed_ip_port", 200, kms.ActionAllowedPort, handle(s, kms.ActionAllowedPort, parseNoQuery, s.getAllowedPort)),
 		route("POST", "/keys_with_policy_overrides", 201, kms.ActionCreateWithPolicies, handle(s, kms.ActionCreateWithPolicies, parseCreateWithPolicies, s.createKey)),
 		route("PATCH", "/keys/{id}", 200, kms.ActionPatch, handle(s, kms.ActionPatch, parsePatch, s.patchKey)),
 		route("POST", "/keys/{id}/aliases/{alias}", 201, kms.ActionAliasCreate, handle(s, kms.ActionAliasCreate, parseAlias, s.createAlias)),

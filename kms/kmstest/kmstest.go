@@ -211,7 +211,7 @@ func (a *Access) Revoke(id iam.IdentityID) {
 func (a *Access) Allow(_ context.Context, who iam.Caller, action iam.Action, on iam.Object) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if who.Owner && who.Account == on.Account {
+	if who.Owner && who.Account == on.Account && action != iam.PurgeKey {
 		return nil
 	}
 	for _, g := range a.grants {

@@ -22,6 +22,10 @@ func one(kind string) map[string]string { return map[string]string{"id": kind} }
 const (
 	newKeyBody = `{"metadata":{"collectionType":"` + keyType + `","collectionTotal":1},` +
 		`"resources":[{"type":"` + keyType + `","name":"$attacked","extractable":false}]}`
+	keyPolicyBody = `{"metadata":{"collectionType":"` + policyType + `","collectionTotal":1},` +
+		`"resources":[{"type":"` + policyType + `","rotation":{"interval_month":1}}]}`
+	instancePolicyBody = `{"metadata":{"collectionType":"` + policyType + `","collectionTotal":1},` +
+		`"resources":[{"policy_type":"metrics","policy_data":{"enabled":true}}]}`
 	policyV1 = `{"type":"access","subjects":[{"attributes":[{"name":"iam_id","value":"$serviceIAM"}]}],` +
 		`"roles":[{"role_id":"` + roleManager + `"}],` +
 		`"resources":[{"attributes":[{"name":"accountId","value":"$account"},{"name":"serviceName","value":"kms"}]}]}`
@@ -35,18 +39,31 @@ const (
 // server lists it. A new route needs a new row.
 var samples = map[string]sample{
 	// Key Protect.
-	"HEAD /api/v2/keys":                     {header: kms, lists: "sibling"},
-	"GET /api/v2/keys":                      {header: kms, lists: "sibling"},
-	"POST /api/v2/keys":                     {header: kms, body: newKeyBody},
-	"GET /api/v2/keys/{id}":                 {path: one("standardKey"), header: kms},
-	"GET /api/v2/keys/{id}/metadata":        {path: one("key"), header: kms},
-	"GET /api/v2/keys/{id}/versions":        {path: one("key"), header: kms},
-	"DELETE /api/v2/keys/{id}":              {path: one("key"), header: kms},
-	"POST /api/v2/keys/{id}":                {path: one("key"), header: kms, query: "action=wrap", body: `{}`, action: "kms.secrets.wrap"},
-	"POST /api/v2/keys/{id}/actions/wrap":   {path: one("key"), header: kms, body: `{}`},
-	"POST /api/v2/keys/{id}/actions/unwrap": {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped"}`},
-	"POST /api/v2/keys/{id}/actions/rewrap": {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped"}`},
-	"POST /api/v2/keys/{id}/actions/rotate": {path: one("key"), header: kms},
+	"HEAD /api/v2/keys":                                  {header: kms, lists: "sibling"},
+	"GET /api/v2/keys":                                   {header: kms, lists: "sibling"},
+	"POST /api/v2/keys":                                  {header: kms, body: newKeyBody},
+	"GET /api/v2/keys/{id}":                              {path: one("standardKey"), header: kms},
+	"GET /api/v2/keys/{id}/metadata":                     {path: one("key"), header: kms},
+	"GET /api/v2/keys/{id}/versions":                     {path: one("key"), header: kms},
+	"DELETE /api/v2/keys/{id}":                           {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}":                             {path: one("key"), header: kms, query: "action=wrap", body: `{}`, action: "kms.secrets.wrap"},
+	"POST /api/v2/keys/{id}/actions/wrap":                {path: one("key"), header: kms, body: `{}`},
+	"POST /api/v2/keys/{id}/actions/unwrap":              {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped"}`},
+	"POST /api/v2/keys/{id}/actions/rewrap":              {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped"}`},
+	"POST /api/v2/keys/{id}/actions/rotate":              {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}/actions/disable":             {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}/actions/enable":              {path: one("disabledKey"), header: kms},
+	"POST /api/v2/keys/{id}/actions/sync":                {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}/actions/setKeyForDeletion":   {path: one("dualAuthKey"), header: kms},
+	"POST /api/v2/keys/{id}/actions/unsetKeyForDeletion": {path: one("dualAuthKey"), header: kms},
+	"POST /api/v2/keys/{id}/restore":                     {path: one("deletedKey"), header: kms},
+	"DELETE /api/v2/keys/{id}/purge":                     {path: one("deletedKey"), header: kms},
+	"GET /api/v2/keys/{id}/policies":                     {path: one("dualAuthKey"), header: kms},
+	"PUT /api/v2/keys/{id}/policies":                     {path: one("key"), header: kms, body: keyPolicyBody},
+	"POST /api/v2/keys_with_policy_overrides":            {header: kms, body: newKeyBody},
+	"GET /api/v2/instance/policies":                      {header: kms},
+	"PUT /api/v2/instance/policies":                      {header: kms, body: instancePolicyBody},
+	"GET /api/v2/instance/allowed_ip_port":               {header: kms},
 
 	// Identities.
 	"GET /identity/userinfo":                       {harmless: true},

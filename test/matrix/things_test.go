@@ -41,6 +41,24 @@ func things() map[string]thing {
 		"sibling":     {make: func(w *world) string { return newKey(w, "sibling", false, "") }, absent: uuid.NewString},
 		"standardKey": {make: func(w *world) string { return newKey(w, confidentialName, true, "Y29uZmlkZW50aWFs") }, absent: uuid.NewString},
 		"wrapped":     {make: wrap, public: true},
+		"disabledKey": {make: func(w *world) string {
+			id := newKey(w, confidentialName, false, "")
+			w.must(http.MethodPost, "/api/v2/keys/"+id+"/actions/disable", nil, nil)
+			return id
+		}, absent: uuid.NewString},
+		"deletedKey": {make: func(w *world) string {
+			id := newKey(w, confidentialName, false, "")
+			w.must(http.MethodDelete, "/api/v2/keys/"+id, nil, nil)
+			return id
+		}, absent: uuid.NewString},
+		"dualAuthKey": {make: func(w *world) string {
+			id := newKey(w, confidentialName, false, "")
+			w.must(http.MethodPut, "/api/v2/keys/"+id+"/policies", map[string]any{
+				"metadata":  map[string]any{"collectionType": policyType, "collectionTotal": 1},
+				"resources": []any{map[string]any{"dualAuthDelete": map[string]any{"enabled": true}}},
+			}, nil)
+			return id
+		}, absent: uuid.NewString},
 		"resourceKey": {make: func(w *world) string {
 			var made struct {
 				GUID string `json:"guid"`
@@ -170,6 +188,8 @@ func newInstance(w *world) string {
 	}), &made)
 	return made.GUID
 }
+
+const policyType = "application/vnd.ibm.kms.policy+json"
 
 const keyType = "application/vnd.ibm.kms.key+json"
 
