@@ -30,6 +30,15 @@ func (s *Keys) Fill(ctx context.Context, like kms.Key, ids []kms.KeyID, change .
 				return err
 			}
 			bucket := nameBucket(id)
+			if _, ok := packs[bucket]; !ok {
+				var pack []byte
+				err := t.queryRow(ctx, `SELECT pack FROM key_names WHERE instance = $1 AND bucket = $2`,
+					string(k.Instance), bucket).Scan(&pack)
+				if absent(err) != nil && absent(err) != ErrNotFound {
+					return err
+				}
+				packs[bucket] = pack
+			}
 			if packs[bucket], err = replaceEntry(packs[bucket], entry, true); err != nil {
 				return err
 			}
@@ -37,7 +46,7 @@ func (s *Keys) Fill(ctx context.Context, like kms.Key, ids []kms.KeyID, change .
 		for bucket, pack := range packs {
 			if _, err := t.exec(ctx, `
 				INSERT INTO key_names (instance, bucket, pack) VALUES ($1, $2, $3)
-				ON CONFLICT (instance, bucket) DO UPDATE SET pack = key_names.pack || excluded.pack`,
+				ON CONFLICT (instance, bucket) DO UPDATE SET pack = excluded.pack`,
 				string(like.Instance), bucket, pack); err != nil {
 				return err
 			}
