@@ -20,6 +20,7 @@ func newKeyCommand(p *program) *cobra.Command {
 		"Root keys stay in the service and wrap data keys. Standard keys are secrets that can be read back.\n\n"+
 			"A key is named by its ID, an alias, or a name that only one key of the instance has.",
 		newKeyCreateCommand(p, &instance), newKeyImportCommand(p, &instance),
+		newImportTokenCommand(p, &instance), newKeyPrepareCommand(p),
 		newKeyListCommand(p, &instance), newKeyShowCommand(p, &instance),
 		newKeyRotateCommand(p, &instance), newKeyVersionsCommand(p, &instance),
 		newKeyWrapCommand(p, &instance), newKeyUnwrapCommand(p, &instance), newKeyRewrapCommand(p, &instance),
@@ -47,6 +48,7 @@ type keyInfo struct {
 	State       int      `json:"state"`
 	Extractable bool     `json:"extractable"`
 	Imported    bool     `json:"imported"`
+	CheckValue  string   `json:"checkValue"`
 	Ring        string   `json:"keyRingID"`
 	CRN         string   `json:"crn"`
 	Created     string   `json:"creationDate"`
@@ -117,6 +119,7 @@ func keyDetails() []column[keyInfo] {
 		column[keyInfo]{"DESCRIPTION", func(k keyInfo) string { return k.Description }},
 		column[keyInfo]{"TAGS", func(k keyInfo) string { return strings.Join(k.Tags, ", ") }},
 		column[keyInfo]{"IMPORTED", func(k keyInfo) string { return yes(k.Imported) }},
+		column[keyInfo]{"CHECK VALUE", func(k keyInfo) string { return k.CheckValue }},
 		column[keyInfo]{"VERSION", func(k keyInfo) string { return k.Version.ID }},
 		column[keyInfo]{"CREATED BY", func(k keyInfo) string { return k.CreatedBy }},
 		column[keyInfo]{"UPDATED", func(k keyInfo) string { return shortTime(k.Updated) }},
@@ -267,7 +270,7 @@ type newKey struct {
 	Tags        []string `json:"tags,omitempty"`
 	Expires     string   `json:"expirationDate,omitempty"`
 	Extractable bool     `json:"extractable"`
-	Payload     []byte   `json:"payload,omitempty"`
+	broughtMaterial
 }
 
 // keyFlags are what create and import share.
@@ -275,6 +278,7 @@ type keyFlags struct {
 	key     newKey
 	expires string
 	ring    string
+	check   string // value that the server must show of the material; empty for any
 }
 
 func (f *keyFlags) register(cmd *cobra.Command) {
@@ -315,6 +319,9 @@ func (f *keyFlags) create(cmd *cobra.Command, p *program, instance, name string)
 		return fmt.Errorf("creating key %q: %w", name, err)
 	}
 	made, err := answer.only()
+	if err == nil {
+		err = checkImported(f.check, made.fields.CheckValue)
+	}
 	if err != nil {
 		return err
 	}
@@ -339,26 +346,29 @@ func newKeyCreateCommand(p *program, instance *string) *cobra.Command {
 }
 
 func newKeyImportCommand(p *program, instance *string) *cobra.Command {
-	var flags keyFlags
-	var material string
+	var (
+		flags    keyFlags
+		material materialFlags
+	)
 	cmd := &cobra.Command{
 		Use:   "import NAME --material-file FILE",
 		Short: "Make a key from material of your own",
 		Long: "Make a key from material of your own. The file holds the bytes themselves: 16, 24 or 32 of them\n" +
-			"for a root key, at most 7,500 for a standard key.",
-		Example: "  head -c 32 /dev/urandom | strongroom key import payments --material-file -",
+			"for a root key, at most 7,500 for a standard key.\n\n" +
+			"With --secure the material of a root key is encrypted here, to a key that only the server's crypto\n" +
+			"module can use. For material that must not come to this machine see \"strongroom key prepare\".",
+		Example: "  head -c 32 /dev/urandom | strongroom key import payments --secure --material-file -",
 		Args:    arguments("NAME"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			payload, err := p.readMaterial(material, flags.key.Extractable)
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			flags.key.broughtMaterial, flags.check, err = material.read(cmd, p, *instance, flags.key.Extractable)
 			if err != nil {
 				return err
 			}
-			flags.key.Payload = payload
 			return flags.create(cmd, p, *instance, args[0])
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().StringVar(&material, "material-file", "", "`FILE` with the material, or - for standard input (required)")
+	material.register(cmd, "the material")
 	return cmd
 }
 
@@ -510,7 +520,7 @@ func (p *program) key(ctx context.Context, instance, ref string) (*keyService, s
 }
 
 func newKeyRotateCommand(p *program, instance *string) *cobra.Command {
-	var material string
+	var material materialFlags
 	cmd := &cobra.Command{
 		Use:   "rotate KEY",
 		Short: "Give a root key a new version",
@@ -518,13 +528,15 @@ func newKeyRotateCommand(p *program, instance *string) *cobra.Command {
 			"moves it to the newest. An imported key needs new material.",
 		Args: arguments("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			body := map[string][]byte{}
-			if material != "" {
-				payload, err := p.readMaterial(material, false)
-				if err != nil {
+			var (
+				body  broughtMaterial
+				check string
+				err   error
+			)
+			if material.given() {
+				if body, check, err = material.read(cmd, p, *instance, false); err != nil {
 					return err
 				}
-				body["payload"] = payload
 			}
 			s, id, err := p.key(cmd.Context(), *instance, args[0])
 			if err != nil {
@@ -533,10 +545,19 @@ func newKeyRotateCommand(p *program, instance *string) *cobra.Command {
 			if err := s.act(cmd.Context(), id, "rotate", body, nil); err != nil {
 				return fmt.Errorf("rotating key %s: %w", args[0], err)
 			}
+			if check != "" {
+				k, err := s.metadata(cmd.Context(), id)
+				if err == nil {
+					err = checkImported(check, k.fields.CheckValue)
+				}
+				if err != nil {
+					return err
+				}
+			}
 			return p.done("key %s is rotated", id)
 		},
 	}
-	cmd.Flags().StringVar(&material, "material-file", "", "`FILE` with the new material of an imported key, or - for standard input")
+	material.register(cmd, "the new material of an imported key")
 	return cmd
 }
 
