@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"strongroom/fault"
 	"strongroom/iam"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
@@ -251,4 +252,26 @@ func prefixes(list ...string) (out []netip.Prefix) {
 		out = append(out, netip.MustParsePrefix(p))
 	}
 	return out
+}
+
+func TestForgedPoliciesAreNotBelieved(t *testing.T) {
+	h := newHouse(t)
+	yes := true
+	ref := h.create(t, kms.NewKey{Policies: &kms.PolicyChange{DualAuth: &yes}})
+	rule := kms.InstanceRule{Type: kms.InstanceMaterial, Enabled: true}
+	wantError(t, h.SetInstancePolicies(t.Context(), h.owner, h.ID, []kms.InstanceRule{rule}), nil)
+	for _, statement := range []string{
+		`UPDATE keys SET policies = '' WHERE id = $1`,
+		`UPDATE keys SET policies = '{"deletion":{"by":"IBMid-x","expires":9999999999999999}}' WHERE id = $1`,
+		`UPDATE instance_policies SET policies = '[]' WHERE $1 <> ''`,
+	} {
+		h.Exec(t, statement, ref.Key)
+		h.Hub.DropAll()
+		if _, err := h.Delete(t.Context(), h.owner, ref); err == nil || fault.KindOf(err) != fault.Internal {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+	if _, err := h.Create(t.Context(), h.owner, h.ref(""), kms.NewKey{Name: "key"}); err == nil {
+		t.Error("a key was made against the policy")
+	}
 }

@@ -12,21 +12,11 @@ import (
 // DueKeys implements kms.Store. Each sort of work has an index of its own, which holds only the
 // keys that wait for it.
 func (s *Keys) DueKeys(ctx context.Context, what kms.Due, until time.Time, after kms.DueKey, limit int) ([]kms.DueKey, error) {
-	column, where := "", ""
-	switch what {
-	case kms.DueExpiry:
-		column, where = "expires_at", "state = 1 AND expires_at IS NOT NULL"
-	case kms.DueRotation:
-		column, where = "rotates_at", "rotates_at IS NOT NULL"
-	case kms.DuePurge:
-		column, where = "deleted_at", "deleted_at IS NOT NULL"
-	default:
-		return nil, fmt.Errorf("nothing of the sort %d is due", what)
+	statement, err := dueStatement(what)
+	if err != nil {
+		return nil, err
 	}
-	rows, err := s.db.query(ctx, `SELECT `+column+`, instance, id FROM keys
-		WHERE `+where+` AND `+column+` <= $1 AND (`+column+`, instance, id) > ($2, $3, $4)
-		ORDER BY `+column+`, instance, id LIMIT $5`,
-		micros(until), micros(after.At), string(after.Instance), string(after.Key), limit)
+	rows, err := s.db.query(ctx, statement, micros(until), micros(after.At), string(after.Instance), string(after.Key), limit)
 	return collect(rows, err, func(row scanner) (kms.DueKey, error) {
 		var (
 			due kms.DueKey
@@ -36,6 +26,23 @@ func (s *Keys) DueKeys(ctx context.Context, what kms.Due, until time.Time, after
 		due.At = fromMicros(at)
 		return due, err
 	})
+}
+
+func dueStatement(what kms.Due) (string, error) {
+	column, where := "", ""
+	switch what {
+	case kms.DueExpiry:
+		column, where = "expires_at", "state = 1 AND expires_at IS NOT NULL"
+	case kms.DueRotation:
+		column, where = "rotates_at", "rotates_at IS NOT NULL"
+	case kms.DuePurge:
+		column, where = "deleted_at", "deleted_at IS NOT NULL"
+	default:
+		return "", fmt.Errorf("nothing of the sort %d is due", what)
+	}
+	return `SELECT ` + column + `, instance, id FROM keys
+		WHERE ` + where + ` AND ` + column + ` <= $1 AND (` + column + `, instance, id) > ($2, $3, $4)
+		ORDER BY ` + column + `, instance, id LIMIT $5`, nil
 }
 
 // keyTables are the tables that hold what belongs to one key, with columns instance and key.

@@ -37,3 +37,24 @@ func FuzzBodies(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPolicies sends any body to what sets policies.
+func FuzzPolicies(f *testing.F) {
+	h := newHouse(f)
+	id := h.root(f)
+	for _, body := range []string{
+		"", "null", "{}", policies(), policies(`{}`), policies(`{"rotation":{"interval_month":1,"interval_day":30}}`, `{"dualAuthDelete":{"enabled":false}}`),
+		policies(instancePolicy("rotation", true, `{"interval_day":14}`)), policies(instancePolicy("allowedIP", false, `{"allowed_ip":["::/0","10.0.0.0/8"]}`)),
+		policies(instancePolicy("keyCreateImportAccess", true, `{"enforce_token":null}`)), policies(instancePolicy("allowedNetwork", false, `[]`)),
+	} {
+		for operation := range 4 {
+			f.Add(operation, body)
+		}
+	}
+	paths := []string{"/keys/" + id + "/policies", "/keys/" + id + "/policies?policy=rotation", "/instance/policies", "/instance/policies?policy=dualAuthDelete"}
+	f.Fuzz(func(t *testing.T, operation int, body string) {
+		if r := h.do(t, "PUT", paths[uint(operation)%uint(len(paths))], body); r.status >= 500 {
+			t.Errorf("%d: %s", r.status, r.text)
+		}
+	})
+}
