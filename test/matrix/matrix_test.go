@@ -43,7 +43,7 @@ func TestMatrix(t *testing.T) {
 				}
 			}
 			fresh := newWorld(t, r)
-			if got := fresh.send(route, row, fresh.owner, nil); !carriedOut(got) {
+			if got := fresh.send(route, row, fresh.owner, nil); !carriedOut(got) && !(row.service && got.Status == http.StatusForbidden) {
 				t.Errorf("the sample is not good: the owner is answered %d %s", got.Status, start(got.Body))
 			}
 		})

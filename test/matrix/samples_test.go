@@ -19,7 +19,14 @@ var ifMatch = map[string]string{"If-Match": "*"}
 
 func one(kind string) map[string]string { return map[string]string{"id": kind} }
 
+// registered names a resource that no user may register.
+var registered = map[string]string{"id": "key", "resource": "=crn:v1:bluemix:public:cloud-object-storage:global:a%2Ff00:guid:bucket:b"}
+
 const (
+	registrationBody = `{"metadata":{"collectionType":"application/vnd.ibm.kms.registration_input+json","collectionTotal":1},` +
+		`"resources":[{"description":"$attacked"}]}`
+	wholeRegistrationBody = `{"metadata":{"collectionType":"application/vnd.ibm.kms.registration_input+json","collectionTotal":1},` +
+		`"resources":[{"description":"$attacked","keyVersionId":"$key","preventKeyDeletion":false,"registrationMetadata":""}]}`
 	newKeyBody = `{"metadata":{"collectionType":"` + keyType + `","collectionTotal":1},` +
 		`"resources":[{"type":"` + keyType + `","name":"$attacked","extractable":false}]}`
 	keyPolicyBody = `{"metadata":{"collectionType":"` + policyType + `","collectionTotal":1},` +
@@ -64,6 +71,18 @@ var samples = map[string]sample{
 	"GET /api/v2/instance/policies":                      {header: kms},
 	"PUT /api/v2/instance/policies":                      {header: kms, body: instancePolicyBody},
 	"GET /api/v2/instance/allowed_ip_port":               {header: kms},
+	"PATCH /api/v2/keys/{id}":                            {path: one("key"), header: kms, body: `{"keyRingID":"$ring"}`},
+	"POST /api/v2/keys/{id}/aliases/{alias}":             {path: map[string]string{"id": "key", "alias": "attacked"}, header: kms},
+	"DELETE /api/v2/keys/{id}/aliases/{alias}":           {path: map[string]string{"id": "key", "alias": "alias"}, header: kms},
+	"GET /api/v2/key_rings":                              {header: kms},
+	"POST /api/v2/key_rings/{ring}":                      {path: map[string]string{"ring": "attacked"}, header: kms},
+	"DELETE /api/v2/key_rings/{ring}":                    {path: map[string]string{"ring": "emptyRing"}, header: kms},
+	"GET /api/v2/keys/registrations":                     {header: kms, lists: "sibling"},
+	"GET /api/v2/keys/{id}/registrations":                {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}/registrations/{resource}":    {path: registered, header: kms, body: registrationBody, service: true},
+	"PATCH /api/v2/keys/{id}/registrations/{resource}":   {path: registered, header: kms, body: registrationBody, service: true},
+	"PUT /api/v2/keys/{id}/registrations/{resource}":     {path: registered, header: kms, body: wholeRegistrationBody, service: true},
+	"DELETE /api/v2/keys/{id}/registrations/{resource}":  {path: registered, header: kms, service: true},
 
 	// Identities.
 	"GET /identity/userinfo":                       {harmless: true},

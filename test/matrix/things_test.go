@@ -59,6 +59,13 @@ func things() map[string]thing {
 			}, nil)
 			return id
 		}, absent: uuid.NewString},
+		"ring":      {make: newRing, absent: func() string { return "name-" + hex32() }},
+		"emptyRing": {make: newRing, absent: func() string { return "name-" + hex32() }},
+		"alias": {make: func(w *world) string {
+			alias := "name-" + hex32()
+			w.must(http.MethodPost, "/api/v2/keys/"+w.get("key")+"/aliases/"+alias, nil, nil)
+			return alias
+		}, absent: func() string { return "name-" + hex32() }},
 		"resourceKey": {make: func(w *world) string {
 			var made struct {
 				GUID string `json:"guid"`
@@ -208,6 +215,13 @@ func newKey(w *world, name string, extractable bool, payload string) string {
 		"metadata": map[string]any{"collectionType": keyType, "collectionTotal": 1}, "resources": []any{key},
 	}, &made)
 	return made.Resources[0].ID
+}
+
+func newRing(w *world) string {
+	w.t.Helper()
+	ring := "name-" + hex32()
+	w.must(http.MethodPost, "/api/v2/key_rings/"+ring, nil, nil)
+	return ring
 }
 
 // wrap wraps a data key under the key of the world.
