@@ -129,7 +129,13 @@ func (r reply) code() string {
 // do sends a request as the owner; headers change it, given as "Name: value".
 func (h *house) do(t testing.TB, method, path, body string, headers ...string) reply {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, "/api/v2"+path, strings.NewReader(body))
+	return h.send(t, method, "/api/v2"+path, body, headers...)
+}
+
+// send is do for any path.
+func (h *house) send(t testing.TB, method, path, body string, headers ...string) reply {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer owner")
 	r.Header.Set(instance, string(h.ID))
 	for _, header := range headers {
