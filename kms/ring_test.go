@@ -1,7 +1,9 @@
 package kms_test
 
 import (
+	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"strongroom/iam"
@@ -162,4 +164,68 @@ func TestGrantForOneKeyDoesNotMoveIt(t *testing.T) {
 	})
 	_, err := h.MoveKey(t.Context(), holder, ref, "team-a")
 	wantError(t, err, iam.ErrForbidden)
+}
+
+// TestNoKeyIsLeftInARingThatIsGone creates and moves keys while rings are deleted.
+func TestNoKeyIsLeftInARingThatIsGone(t *testing.T) {
+	h := newHouse(t)
+	mover := h.create(t, kms.NewKey{})
+	for range 10 {
+		h.newRing(t, "team-a")
+		var wait sync.WaitGroup
+		ref := h.ref("")
+		ref.Ring = "team-a"
+		wait.Go(func() {
+			_, err := h.Create(t.Context(), h.owner, ref, kms.NewKey{Name: "key"})
+			if !errors.Is(err, kms.ErrRingNotFound) {
+				wantError(t, err, nil)
+			}
+		})
+		wait.Go(func() {
+			_, err := h.MoveKey(t.Context(), h.owner, mover, "team-a")
+			if !errors.Is(err, kms.ErrRingNotFound) {
+				wantError(t, err, nil)
+			}
+		})
+		wait.Go(func() {
+			err := h.DeleteRing(t.Context(), h.owner, h.ID, "team-a", false)
+			if !errors.Is(err, kms.ErrRingNotEmpty) {
+				wantError(t, err, nil)
+			}
+		})
+		wait.Wait()
+		there := h.rings(t, 10, 0)
+		keys, _, err := h.List(t.Context(), h.owner, h.ref(""), kms.ListRequest{States: anyState, Limit: 100})
+		wantError(t, err, nil)
+		for _, k := range keys {
+			if !slices.Contains(there, k.Ring) {
+				t.Errorf("key %s is in ring %s, which is gone", k.ID, k.Ring)
+			}
+			if k.Ring != kms.DefaultRing {
+				_, err := h.MoveKey(t.Context(), h.owner, h.ref(string(k.ID)), kms.DefaultRing)
+				wantError(t, err, nil)
+			}
+		}
+		if slices.Contains(there, "team-a") {
+			wantError(t, h.DeleteRing(t.Context(), h.owner, h.ID, "team-a", false), nil)
+		}
+	}
+}
+
+func TestRingsAndMovesAreRecorded(t *testing.T) {
+	h := newHouse(t)
+	h.newRing(t, "team-a")
+	ref := h.create(t, kms.NewKey{})
+	_, err := h.MoveKey(t.Context(), h.owner, ref, "team-a")
+	wantError(t, err, nil)
+	events, err := h.DB.Outbox(t.Context(), 100)
+	wantError(t, err, nil)
+	made, moved := events[0], events[len(events)-1]
+	if made.Action != "kms.key-rings.create" || made.Target.Name != "team-a" || made.Target.TypeURI != "kms/key-rings" ||
+		made.Target.ID != h.CRN.Child("key-ring", "team-a").String() {
+		t.Errorf("%+v", made)
+	}
+	if moved.Action != "kms.secrets.patch" || moved.RequestData["initialValue.keyRingId"] != "default" || moved.RequestData["newValue.keyRingId"] != "team-a" {
+		t.Errorf("%+v", moved)
+	}
 }
