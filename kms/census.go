@@ -187,12 +187,13 @@ type useRef struct {
 	use     Use
 }
 
-// shard finds the shard of a version by the last digits of its UUID, which are random.
+// shard finds the shard of a version by the last hexadecimal digit of its UUID, which is random.
 func (u *uses) shard(id VersionID) *useShard {
 	if id == "" {
 		return &u.shards[0]
 	}
-	return &u.shards[id[len(id)-1]%useShards]
+	digit := id[len(id)-1]
+	return &u.shards[(digit&15+9*(digit>>6))%useShards]
 }
 
 // note remembers a use of a version.

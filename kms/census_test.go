@@ -1,6 +1,7 @@
 package kms_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -93,4 +94,50 @@ func TestServicesSayHowMuchDataDependsOnAVersion(t *testing.T) {
 	if got := h.census(t, ref)[0].Data; len(got) != 0 {
 		t.Errorf("nothing depends on it, but: %+v", got)
 	}
+}
+
+func TestUsesAreBounded(t *testing.T) {
+	h := newHouse(t)
+	at := h.Clock.Now()
+	for i := range 2 * kms.MaxNotedUses {
+		h.NoteUse(kms.VersionID(fmt.Sprintf("%08x", i)), "IBMid-1", at)
+	}
+	if n := h.NotedUses(); n != kms.MaxNotedUses {
+		t.Errorf("%d uses are held, want %d", n, kms.MaxNotedUses)
+	}
+}
+
+func TestOlderUseDoesNotReplaceANewer(t *testing.T) {
+	h := newHouse(t)
+	ref := h.create(t, kms.NewKey{})
+	id, at := kms.VersionID(ref.Key), h.Clock.Now()
+	h.wrap(t, ref, "data key")
+	h.NoteUse(id, "IBMid-late", at.Add(-time.Second))
+	wantError(t, h.FlushUses(t.Context()), nil)
+	h.NoteUse(id, "IBMid-late", at.Add(-time.Second))
+	wantError(t, h.FlushUses(t.Context()), nil)
+	if got := h.census(t, ref)[0].Wrapped; got.By != h.owner.Identity || !got.At.Equal(at) {
+		t.Errorf("last use %+v", got)
+	}
+}
+
+func TestUsesOfKeysThatAreGoneAreNotKept(t *testing.T) {
+	h := newHouse(t)
+	h.NoteUse("absent", "IBMid-1", h.Clock.Now())
+	wantError(t, h.FlushUses(t.Context()), nil)
+	if uses, err := h.DB.Keys().Uses(t.Context(), "", ""); err != nil || len(uses) != 0 {
+		t.Errorf("%v, %v", uses, err)
+	}
+}
+
+// BenchmarkNoteUse measures what the census adds to a wrapping.
+func BenchmarkNoteUse(b *testing.B) {
+	h := newHouse(b)
+	at := time.Now()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			h.NoteUse("0c5c0f5e-6f0a-4f6e-8a53-0b61a1a8d001", "IBMid-1", at)
+		}
+	})
 }

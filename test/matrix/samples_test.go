@@ -14,6 +14,9 @@ var openRoutes = []string{
 // kms is the header that names the Key Protect instance.
 var kms = map[string]string{"Bluemix-Instance": "$instance"}
 
+// tokenInstance is an instance that has an import token.
+var tokenInstance = map[string]string{"Bluemix-Instance": "$tokenInstance"}
+
 // ifMatch lets an update pass whatever the version.
 var ifMatch = map[string]string{"If-Match": "*"}
 
@@ -83,6 +86,21 @@ var samples = map[string]sample{
 	"PATCH /api/v2/keys/{id}/registrations/{resource}":   {path: registered, header: kms, body: registrationBody, service: true},
 	"PUT /api/v2/keys/{id}/registrations/{resource}":     {path: registered, header: kms, body: wholeRegistrationBody, service: true},
 	"DELETE /api/v2/keys/{id}/registrations/{resource}":  {path: registered, header: kms, service: true},
+
+	// Transport of key material.
+	"POST /api/v2/import_token": {header: kms, body: `{}`},
+	"GET /api/v2/import_token":  {header: tokenInstance},
+
+	// Data keys, beyond Key Protect.
+	"POST /strongroom/v1/keys/{id}/actions/generate": {path: one("key"), header: kms, body: `{}`},
+	"POST /strongroom/v1/keys/{id}/actions/transfer": {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped","targetKey":"$sibling"}`},
+	"POST /strongroom/v1/keys/{id}/batches/wrap":     {path: one("key"), header: kms, body: `{"resources":[{}]}`},
+	"POST /strongroom/v1/keys/{id}/batches/unwrap":   {path: one("key"), header: kms, body: `{"resources":[{"ciphertext":"$wrapped"}]}`},
+	"POST /strongroom/v1/keys/{id}/batches/rewrap":   {path: one("key"), header: kms, body: `{"resources":[{"ciphertext":"$wrapped"}]}`},
+	"GET /strongroom/v1/keys/{id}/versions/census":   {path: one("key"), header: kms},
+	"PUT /strongroom/v1/keys/{id}/versions/{version}/data": {
+		path: map[string]string{"id": "key", "version": "key"}, header: kms, body: `{"objects":1,"bytes":1}`, service: true,
+	},
 
 	// Identities.
 	"GET /identity/userinfo":                       {harmless: true},

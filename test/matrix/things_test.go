@@ -41,6 +41,10 @@ func things() map[string]thing {
 		"sibling":     {make: func(w *world) string { return newKey(w, "sibling", false, "") }, absent: uuid.NewString},
 		"standardKey": {make: func(w *world) string { return newKey(w, confidentialName, true, "Y29uZmlkZW50aWFs") }, absent: uuid.NewString},
 		"wrapped":     {make: wrap, public: true},
+		"tokenInstance": {make: func(w *world) string {
+			w.must(http.MethodPost, "/api/v2/import_token", map[string]any{"maxAllowedRetrievals": 500}, nil)
+			return w.get("instance")
+		}, absent: uuid.NewString},
 		"disabledKey": {make: func(w *world) string {
 			id := newKey(w, confidentialName, false, "")
 			w.must(http.MethodPost, "/api/v2/keys/"+id+"/actions/disable", nil, nil)
