@@ -54,13 +54,17 @@ func (s *Keys) listStretch(ctx context.Context, part stretch, narrow kms.Propert
 	}
 	var c conditions
 	where, order := c.stretch(part, narrow), orderOf(part.Sort)
+	inner := order
+	if narrow != "" {
+		inner = unindexed(part.Sort)
+	}
 	if begin != "" {
 		where += " AND k.id >= " + c.arg(begin)
 	}
 	most, from := c.arg(limit), c.arg(skipped)
 	rows, err := s.db.query(ctx, `
 		SELECT `+keyColumns+`
-		FROM (SELECT k.id FROM keys k WHERE `+where+` ORDER BY `+order+` LIMIT `+most+` OFFSET `+from+`) page
+		FROM (SELECT k.id FROM keys k WHERE `+where+` ORDER BY `+inner+` LIMIT `+most+` OFFSET `+from+`) page
 		CROSS JOIN keys k WHERE k.instance = $1 AND k.id = page.id
 		ORDER BY `+order, c.args...)
 	return collect(rows, err, s.scanKey)
@@ -142,7 +146,11 @@ func (s *Keys) walk(ctx context.Context, q kms.Query, found func(id, ring string
 func (s *Keys) walkStretch(ctx context.Context, part stretch, narrow kms.Property, found func(id, ring string) bool) (more bool, err error) {
 	var c conditions
 	where := c.stretch(part, narrow)
-	rows, err := s.db.query(ctx, `SELECT k.id, k.ring FROM keys k WHERE `+where+` ORDER BY `+orderOf(part.Sort), c.args...)
+	order := orderOf(part.Sort)
+	if narrow != "" {
+		order = unindexed(part.Sort)
+	}
+	rows, err := s.db.query(ctx, `SELECT k.id, k.ring FROM keys k WHERE `+where+` ORDER BY `+order, c.args...)
 	if err != nil {
 		return false, err
 	}
@@ -166,7 +174,7 @@ func (s *Keys) keysIn(ctx context.Context, q kms.Query, ids []string) ([]kms.Key
 	}
 	var c conditions
 	where := c.keys(q, "") + " AND " + c.among("k.id", ids)
-	rows, err := s.db.query(ctx, `SELECT `+keyColumns+` FROM keys k WHERE `+where+` ORDER BY `+orderOf(q.Sort), c.args...)
+	rows, err := s.db.query(ctx, `SELECT `+keyColumns+` FROM keys k WHERE `+where+` ORDER BY `+unindexed(q.Sort), c.args...)
 	return collect(rows, err, s.scanKey)
 }
 
@@ -269,6 +277,10 @@ func orderOf(sort []kms.Order) string {
 	}
 	return strings.Join(append(by, "k.id"), ", ")
 }
+
+// unindexed is orderOf for keys that are found by something else and then sorted: the plus signs
+// keep SQLite from walking along an index that has all keys in this order.
+func unindexed(sort []kms.Order) string { return strings.ReplaceAll(orderOf(sort), "k.", "+k.") }
 
 func direction(o kms.Order) string {
 	if o.Descending {

@@ -44,8 +44,8 @@ func crowd(t testing.TB, keys *sqlstore.Keys, like kms.Key, many int) {
 	}
 	slices.Sort(ids) // which is the fastest order to add them in
 	ages := random.Perm(many)
-	for from := 0; from < many; from += 20_000 {
-		err := keys.Fill(t.Context(), like, ids[from:min(from+20_000, many)], func(i int, k *kms.Key) {
+	for from := 0; from < many; from += 5_000 {
+		err := keys.Fill(t.Context(), like, ids[from:min(from+5_000, many)], func(i int, k *kms.Key) {
 			n := ages[from+i]
 			k.Name = fmt.Sprintf("%s-%s-%06d", words[random.IntN(8)], places[random.IntN(4)], n)
 			k.Created = like.Created.Add(time.Duration(n) * time.Second)

@@ -62,6 +62,8 @@ func (e nameEntry) append(pack []byte) []byte {
 	return append(binary.AppendUvarint(pack, uint64(len(body))), body...)
 }
 
+const idLength = 36 // of the text of an ID
+
 var errPack = errors.New("the packed names of keys are damaged")
 
 // cutText reads a length and so many bytes.
@@ -180,6 +182,12 @@ func newNameMatcher(q kms.Query) *nameMatcher {
 	return m
 }
 
+// mayHold reports whether a pack can hold anything that matches. Most packs do not, and need not be
+// taken apart.
+func (m *nameMatcher) mayHold(pack []byte) bool {
+	return m.q.Search.Not || len(m.needle) == idLength || bytes.Contains(pack, m.needle)
+}
+
 func (m *nameMatcher) match(e nameEntry) bool {
 	state := e.state
 	if state == kms.Active && e.expires != 0 && e.expires <= m.now {
@@ -215,7 +223,7 @@ func (m *nameMatcher) named(e nameEntry) bool {
 			return true
 		}
 	}
-	return len(m.needle) == 36 && string(m.needle) == e.id.String()
+	return len(m.needle) == idLength && string(m.needle) == e.id.String()
 }
 
 // searchNames calls found with the IDs of the keys that q asks for, but for the dates, in the order
@@ -231,6 +239,9 @@ func (s *Keys) searchNames(ctx context.Context, q kms.Query, found func(uuid.UUI
 	for rows.Next() {
 		if err := rows.Scan(&pack); err != nil {
 			return err
+		}
+		if !m.mayHold(pack) {
+			continue
 		}
 		for rest := pack; len(rest) > 0; {
 			var e nameEntry

@@ -32,6 +32,9 @@ func split(part stretch) []stretch {
 		has.also += " AND " + column + " IS NOT NULL"
 		lacks.also += " AND +" + column + " IS NULL"
 		lacks.Sort = rest
+		if by.By == kms.ByDeleted && !slices.Contains(part.States, kms.Destroyed) {
+			return split(lacks) // only deleted keys have been deleted
+		}
 		return append([]stretch{has}, split(lacks)...)
 	case by.By == kms.ByState:
 		for _, state := range possibleStates(part.States) {
