@@ -202,8 +202,11 @@ func TestImportTokenIsRetrievedOnlySoOften(t *testing.T) {
 func TestLimitsOfImportTokens(t *testing.T) {
 	h := newTokenHouse(t)
 	for _, n := range []kms.NewImportToken{
-		{Lifetime: 299 * time.Second}, {Lifetime: 86_401 * time.Second}, {Lifetime: -time.Second},
-		{MaxRetrievals: -1}, {MaxRetrievals: 501},
+		{Lifetime: 299 * time.Second},
+		{Lifetime: 86_401 * time.Second},
+		{Lifetime: -time.Second},
+		{MaxRetrievals: -1},
+		{MaxRetrievals: 501},
 	} {
 		_, err := h.CreateImportToken(t.Context(), h.owner, h.ref(""), n)
 		wantError(t, err, kms.ErrField)
