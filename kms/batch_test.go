@@ -98,3 +98,18 @@ func TestBatchThatCannotBeRecordedIsRefused(t *testing.T) {
 		t.Errorf("%d outcomes, %v", len(out), err)
 	}
 }
+
+func BenchmarkWrapBatch(b *testing.B) {
+	h := newHouse(b)
+	ref := h.create(b, kms.NewKey{})
+	items := make([]kms.WrapItem, kms.MaxBatch)
+	for i := range items {
+		items[i].Plaintext = custody.RandomSecret(kms.DataKeySize)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := h.WrapBatch(b.Context(), h.owner, ref, items); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
