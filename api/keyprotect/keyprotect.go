@@ -1,9 +1,9 @@
 // Package keyprotect is the face of the key service: the Key Protect API, version 2, as IBM's
 // clients speak it.
 //
-// It offers creating, reading, listing, deleting, wrapping with, rotating and showing the versions
-// of keys, in the paths of today and in the older form POST /keys/{id}?action=…. What else the API
-// has does not exist here yet and is answered like any unknown path.
+// It offers all of the API but for KMIP and the few calls that docs/key-protect.md lists, which are
+// answered like any unknown path; actions also in the older form POST /keys/{id}?action=…. What
+// IBM's service does not have is under /strongroom/v1.
 //
 // Rules that clients rely on: JSON answers carry a vendor type as Content-Type, "resources" is
 // always an array, request bodies are read without regard to case or to their Content-Type, and a
