@@ -24,7 +24,13 @@ func TestRotationPolicy(t *testing.T) {
 		return h.SetPolicies(t.Context(), h.owner, ref, kms.PolicyChange{Rotation: &c})
 	}
 	for _, c := range []kms.RotationChange{
-		{}, {Enabled: ptr(false)}, {Months: ptr(0)}, {Months: ptr(13)}, {Months: ptr(-1)}, {Days: ptr(0)}, {Days: ptr(361)},
+		{},
+		{Enabled: ptr(false)},
+		{Months: ptr(0)},
+		{Months: ptr(13)},
+		{Months: ptr(-1)},
+		{Days: ptr(0)},
+		{Days: ptr(361)},
 		{Months: ptr(2), Days: ptr(30)},
 	} {
 		_, err := set(c)
@@ -162,7 +168,7 @@ func TestWhichKeysMayBeMade(t *testing.T) {
 		rule := kms.InstanceRule{Type: kms.InstanceMaterial, Enabled: enabled, Material: a}
 		wantError(t, h.SetInstancePolicies(t.Context(), h.owner, h.ID, []kms.InstanceRule{rule}), nil)
 	}
-	make := func(extractable, brought bool) error {
+	create := func(extractable, brought bool) error {
 		n := kms.NewKey{Name: "key", Extractable: extractable}
 		if brought {
 			n.Payload = secret("0123456789abcdef")
@@ -181,21 +187,21 @@ func TestWhichKeysMayBeMade(t *testing.T) {
 			if c.allowed {
 				want = nil
 			}
-			wantError(t, make(c.extractable, c.brought), want)
+			wantError(t, create(c.extractable, c.brought), want)
 		}
 	}
 	a := kms.OpenMaterialAccess()
 	a.EnforceToken = true
 	set(a, true)
-	wantError(t, make(false, false), nil)
-	wantError(t, make(false, true), kms.ErrMaterialAccess)
-	wantError(t, make(true, true), kms.ErrMaterialAccess)
+	wantError(t, create(false, false), nil)
+	wantError(t, create(false, true), kms.ErrMaterialAccess)
+	wantError(t, create(true, true), kms.ErrMaterialAccess)
 	rotate := func() error {
 		return h.Rotate(t.Context(), h.owner, imported, kms.NewVersion{Payload: secret("fedcba9876543210")})
 	}
 	wantError(t, rotate(), kms.ErrMaterialAccess)
 	set(kms.MaterialAccess{}, false)
-	wantError(t, make(true, true), nil)
+	wantError(t, create(true, true), nil)
 	wantError(t, rotate(), nil)
 }
 
