@@ -24,7 +24,8 @@ func newKeyCommand(p *program) *cobra.Command {
 		newKeyListCommand(p, &instance), newKeyShowCommand(p, &instance),
 		newKeyRotateCommand(p, &instance), newKeyVersionsCommand(p, &instance),
 		newKeyWrapCommand(p, &instance), newKeyUnwrapCommand(p, &instance), newKeyRewrapCommand(p, &instance),
-		newKeyDeleteCommand(p, &instance), newKeyAliasCommand(p, &instance), newKeyPolicyCommand(p, &instance))
+		newKeyDeleteCommand(p, &instance), newKeyAliasCommand(p, &instance), newKeyPolicyCommand(p, &instance),
+		newKeyBatchCommand(p, &instance))
 	group.AddCommand(newKeyLifecycleCommands(p, &instance)...)
 	instanceFlag(group, &instance)
 	return group
