@@ -70,6 +70,7 @@ func TestTransitions(t *testing.T) {
 		},
 		"sync": func(t *testing.T, h *house, ref kms.Ref) error { return h.Sync(t.Context(), h.owner, ref) },
 	}
+	h := newHouse(t)
 	const gone kms.State = -1
 	type outcome struct {
 		err  error
