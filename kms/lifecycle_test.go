@@ -111,7 +111,6 @@ func TestTransitions(t *testing.T) {
 		},
 	} {
 		for state, want := range states {
-			h := newHouse(t)
 			ref := h.create(t, kms.NewKey{Expires: h.Clock.Now().Add(day)})
 			reach[state](t, h, ref)
 			if err := actions[name](t, h, ref); !isError(err, want.err) {
