@@ -20,9 +20,9 @@ import (
 
 const (
 	account iam.AccountID = "0123456789abcdef0123456789abcdef"
-	keyType               = "application/vnd.ibm.kms.key+json"
+	keyType string        = "application/vnd.ibm.kms.key+json"
 	// sharedRing is the ring that one of the callers has access to, and no other.
-	sharedRing = "team-a"
+	sharedRing string = "team-a"
 )
 
 // world is the face of a key service with one instance.
