@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 
@@ -235,7 +236,7 @@ func (s *Keys) searchNames(ctx context.Context, q kms.Query, found func(uuid.UUI
 	}
 	defer rows.Close()
 	m := newNameMatcher(q)
-	var pack []byte
+	var pack sql.RawBytes // good until the next row, and not copied
 	for rows.Next() {
 		if err := rows.Scan(&pack); err != nil {
 			return err
@@ -243,7 +244,7 @@ func (s *Keys) searchNames(ctx context.Context, q kms.Query, found func(uuid.UUI
 		if !m.mayHold(pack) {
 			continue
 		}
-		for rest := pack; len(rest) > 0; {
+		for rest := []byte(pack); len(rest) > 0; {
 			var e nameEntry
 			if e, rest, err = nextEntry(rest); err != nil {
 				return err
