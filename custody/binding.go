@@ -12,12 +12,13 @@ type Purpose string
 
 // The purposes. Their values are part of the stored formats.
 const (
-	PurposeMasters     Purpose = "masters"      // the masters of a software module, under its passphrase or key file
-	PurposeInstanceKey Purpose = "instance-key" // the key of an instance, under the seal master
-	PurposeKeyVersion  Purpose = "key-version"  // the material of a root key, under the instance key
-	PurposeDataKey     Purpose = "data-key"     // what a caller has wrapped, under a key version
-	PurposeStandardKey Purpose = "standard-key" // the material of a standard key, under the instance key
-	PurposeSecret      Purpose = "secret"       // a secret of the service itself, under the system instance's key
+	PurposeMasters      Purpose = "masters"       // the masters of a software module, under its passphrase or key file
+	PurposeInstanceKey  Purpose = "instance-key"  // the key of an instance, under the seal master
+	PurposeKeyVersion   Purpose = "key-version"   // the material of a root key, under the instance key
+	PurposeDataKey      Purpose = "data-key"      // what a caller has wrapped, under a key version
+	PurposeStandardKey  Purpose = "standard-key"  // the material of a standard key, under the instance key
+	PurposeTransportKey Purpose = "transport-key" // the private half of a transport key, under the seal master or an instance key
+	PurposeSecret       Purpose = "secret"        // a secret of the service itself, under the system instance's key
 )
 
 // Origin says where key material comes from.

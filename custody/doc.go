@@ -13,6 +13,9 @@
 // AES-CMAC under a loaded key, which PKCS#11 tokens have; whoever computes it, the bytes are the
 // same, so that sealed data outlives a move from one module to another.
 //
+// A module may also be a [Transport]: it receives key material that its owner encrypted to a
+// public key of the module, so that the material is nowhere else in the clear.
+//
 // [Seal] and [Open] are the only authenticated encryption of small things in Strongroom. Each
 // sealing derives a key of its own from a random salt, so that there is no nonce for a caller to
 // choose and no number of sealings to stay below, and each is bound to its [Purpose] and context,

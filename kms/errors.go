@@ -15,6 +15,23 @@ var (
 	ErrRotatedAgain = fault.New(fault.Conflict, "the key has been rotated too recently")
 	ErrNeedPayload  = fault.New(fault.Invalid, "key material is required to rotate an imported key")
 
+	ErrImportTokenExpired = fault.New(fault.Conflict, "the import token has expired")
+	ErrNoImportToken      = fault.New(fault.NotFound, "the instance has no import token")
+	ErrNonce              = fault.New(fault.Invalid, "the nonce is not that of the import token")
+	ErrNonceSealing       = fault.New(fault.Invalid, "the nonce was not encrypted with the key material and initialization vector given")
+	ErrNoTransport        = fault.New(fault.Unprocessable, "the crypto module of this server cannot receive keys under an import token")
+	ErrRepeatDiffers      = fault.New(fault.Unprocessable, "the idempotency key was used for another request")
+
+	// ErrHeader is ErrField for a header of the request.
+	ErrHeader         = fault.New(fault.Invalid, "a header is not valid")
+	ErrTooEarly       = fault.New(fault.Conflict, "the key was updated recently")
+	ErrExpired        = fault.New(fault.Invalid, "the key is expired")
+	ErrRestoreExpired = fault.New(fault.Invalid, "the key can be restored no more")
+	ErrNotDualAuth    = fault.New(fault.Conflict, "the key is not dual auth enabled and cannot be set for deletion")
+	ErrNotAuthorized  = fault.New(fault.Conflict, "the number of authorizations required to delete is not met")
+	// ErrMaterialAccess says that the policy of the instance does not let such a key be made.
+	ErrMaterialAccess = fault.New(fault.Conflict, "the instance policy for creating and importing keys does not allow this")
+
 	// ErrField says that a field of the request breaks its rule: the detail names the field and
 	// completes "must be".
 	ErrField = fault.New(fault.Invalid, "a field is not valid")
@@ -23,6 +40,26 @@ var (
 
 	// ErrInUse refuses to delete an instance that holds keys.
 	ErrInUse = fault.New(fault.Conflict, "the instance holds keys")
+
+	ErrRingTaken     = fault.New(fault.Conflict, "the instance already has a key ring with this ID")
+	ErrRingQuota     = fault.New(fault.Conflict, "the instance has as many key rings as it can have")
+	ErrRingNotEmpty  = fault.New(fault.Conflict, "the key ring holds keys")
+	ErrAliasNotFound = fault.New(fault.NotFound, "the key does not have this alias")
+
+	// ErrProtecting refuses to delete a key that protects resources, without force; ErrRetained
+	// one whose resources are kept for a time, even with force.
+	ErrProtecting = fault.New(fault.Conflict, "key is protecting one or more cloud resources")
+	ErrRetained   = fault.New(fault.Conflict, "the key protects a cloud resource that has a retention policy")
+
+	ErrRegistrationNotFound = fault.New(fault.NotFound, "the resource is not registered with the key")
+	ErrRegistered           = fault.New(fault.Conflict, "the resource is already registered with the key")
+	ErrRegisterState        = fault.New(fault.Unprocessable, "only an active key can protect a resource")
+	ErrRegisterNotRoot      = fault.New(fault.Unprocessable, "only a root key can protect a resource")
+	ErrOldVersion           = fault.New(fault.Unprocessable, "the key version is not later than that of the registration")
+	// ErrServiceOnly and ErrNotOwner are for callers that may act on the key: they tell them no
+	// more than they know.
+	ErrServiceOnly = fault.New(fault.Forbidden, "this action can only be done by a service")
+	ErrNotOwner    = fault.New(fault.Forbidden, "the resource does not belong to the service")
 
 	// ErrUnavailable says that the authoritative record could not be read.
 	ErrUnavailable = fault.New(fault.Unavailable, "the key cannot be used at the moment; try again later")

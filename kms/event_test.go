@@ -6,7 +6,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"strongroom/audit"
-	"strongroom/custody"
 	"strongroom/iam"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
@@ -25,7 +24,7 @@ func committed(t *testing.T, h *house) []*audit.Event {
 func TestChangesCommitTheirEvents(t *testing.T) {
 	h := newHouse(t)
 	ref := h.create(t, kms.NewKey{Name: "payments", Expires: h.Clock.Now().Add(10 * day)})
-	wantError(t, h.Rotate(t.Context(), h.owner, ref, custody.Secret{}), nil)
+	wantError(t, h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}), nil)
 	_, err := h.Delete(t.Context(), h.owner, ref)
 	wantError(t, err, nil)
 	if h.Log.Len() != 0 {
@@ -67,7 +66,7 @@ func TestUsesAreRecorded(t *testing.T) {
 		t.Error("the refusal does not count as recorded")
 	}
 	failures := h.Log.Len()
-	wantError(t, h.Rotate(t.Context(), h.owner, h.ref("absent"), custody.Secret{}), kms.ErrKeyNotFound)
+	wantError(t, h.Rotate(t.Context(), h.owner, h.ref("absent"), kms.NewVersion{}), kms.ErrKeyNotFound)
 	if ev := h.Log.Last(); h.Log.Len() != failures+1 || ev.Reason.Code != 404 || ev.Action != "kms.secrets.rotate" {
 		t.Errorf("a failed change: %+v", ev)
 	}

@@ -84,7 +84,7 @@ func TestMovedRowsDoNotOpen(t *testing.T) {
 			ref := h.create(t, kms.NewKey{Name: "victim", Aliases: []string{"victim"}, Expires: h.Clock.Now().Add(day)})
 			h.create(t, kms.NewKey{Name: "mine"})
 			wrapped := h.wrap(t, ref, "data key")
-			wantError(t, h.Rotate(t.Context(), h.owner, ref, secret("")), nil)
+			wantError(t, h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}), nil)
 			if name == "state" {
 				_, err := h.Delete(t.Context(), h.owner, ref)
 				wantError(t, err, nil)

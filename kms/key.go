@@ -33,10 +33,10 @@ const (
 	Destroyed   State = 5 // deleted; can be restored until it is purged
 )
 
-// Timings of deleted keys, which key objects tell their readers.
+// Timings of deleted keys, which key objects tell their readers. For how long they cannot be
+// purged is a setting, see [Config].
 const (
 	RestoreWindow = 30 * 24 * time.Hour // how long a deleted key can be restored
-	PurgeWait     = 4 * time.Hour       // before which a deleted key cannot be purged
 	PurgeAfter    = 90 * 24 * time.Hour // after which a deleted key is purged by itself
 )
 
@@ -61,8 +61,19 @@ type Key struct {
 	Expires     time.Time // whole seconds; zero if never
 	Deleted     time.Time // zero unless Destroyed
 	DeletedBy   iam.IdentityID
-	Newest      Stamp // the version in use
-	Revision    int64 // grows by one with each change
+	Suspended   time.Time // when it was last disabled; zero if never
+	Notified    time.Time // when services were last to be told of a change of its state; zero if never
+	Newest      Stamp     // the version in use
+	Revision    int64     // grows by one with each change
+	// CheckValue is that of the newest version's material, of an imported root key; in what
+	// operations on this one key return, not in lists.
+	CheckValue string
+
+	Rotation *RotationPolicy // nil if none was ever set
+	DualAuth *DualAuthPolicy // nil if none was ever set
+	// Deletion is the authorization of a first person, if the key needs two to be deleted; see
+	// AuthorizedAt.
+	Deletion *DeletionAuthorization
 }
 
 // Stamp tells one version of a key from the others.
@@ -82,6 +93,9 @@ type Version struct {
 	// Sealed is the material: of a root key in the form of [custody.Module], of a standard key as
 	// a marshalled [custody.Box] under the instance key.
 	Sealed []byte
+	// First is the repeatable request that makes this version, for the store to keep; nil if there
+	// is none, and in what the store returns.
+	First *First
 }
 
 // Record is a key with all its versions, the newest first. Treat it as immutable.
@@ -97,6 +111,13 @@ func (k *Key) StateAt(now time.Time) State {
 		return Deactivated
 	}
 	return k.State
+}
+
+// Recoverable reports whether a deleted key can still be restored: its time is not over, and the
+// date at which it expires has not passed.
+func (k *Key) Recoverable(now time.Time) bool {
+	return k.State == Destroyed && now.Before(k.Deleted.Add(RestoreWindow)) &&
+		(k.Expires.IsZero() || now.Before(k.Expires))
 }
 
 // needRoot returns ErrNotRoot for a standard key.
@@ -118,6 +139,15 @@ func (k *Key) needState(now time.Time, allowed ...State) error {
 	return ErrState
 }
 
+// needStateSaying is needState for one state, whose absence is explained to the caller.
+func (k *Key) needStateSaying(now time.Time, state State, text string) error {
+	err := k.needState(now, state)
+	if err == ErrState {
+		return ErrState.On("", text)
+	}
+	return err
+}
+
 // version returns the version with the ID, or nil.
 func (r *Record) version(id VersionID) *Version {
 	for i := range r.Versions {
@@ -126,6 +156,21 @@ func (r *Record) version(id VersionID) *Version {
 		}
 	}
 	return nil
+}
+
+// shown returns the key as its readers are told of it.
+func (r *Record) shown() Key {
+	k := r.Key
+	k.CheckValue = r.newest().checkValue()
+	return k
+}
+
+// checkValue is by what people recognise material that they brought; empty for what we have drawn.
+func (v *Version) checkValue() string {
+	if v.Origin != custody.OriginImported || v.Material == (custody.MaterialID{}) {
+		return ""
+	}
+	return v.Material.CheckValue()
 }
 
 // newest returns the version that wraps.

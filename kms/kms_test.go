@@ -88,7 +88,7 @@ func operations(h *house, who iam.Caller, ref kms.Ref, wrapped string) map[strin
 	_, errs["wrap"] = h.Wrap(ctx, who, ref, custody.Secret{}, nil)
 	_, errs["unwrap"] = h.Unwrap(ctx, who, ref, wrapped, nil)
 	_, errs["rewrap"] = h.Rewrap(ctx, who, ref, wrapped, nil)
-	errs["rotate"] = h.Rotate(ctx, who, ref, custody.Secret{})
+	errs["rotate"] = h.Rotate(ctx, who, ref, kms.NewVersion{})
 	_, errs["delete"] = h.Delete(ctx, who, ref)
 	return errs
 }

@@ -27,28 +27,31 @@ func standardContext(k *Key, v *Version) []byte {
 
 // makeVersion draws or imports the material of v, a new version of the root key k, and completes
 // v. The key is not left loaded: nothing uses it before it is stored.
-func (s *Service) makeVersion(ctx context.Context, in Instance, k *Key, v *Version, material custody.Secret) error {
+func (s *Service) makeVersion(ctx context.Context, at *visit, k *Key, v *Version, n NewVersion) error {
 	v.Generation = s.module.Info().Generation
 	v.Origin, v.Size = custody.OriginGenerated, generatedSize
-	if material.Len() > 0 {
-		v.Origin, v.Size = custody.OriginImported, material.Len()
+	if n.imported() {
+		v.Origin, v.Size = custody.OriginImported, n.Payload.Len()
 	}
-	return s.withInstanceKey(ctx, in, func(parent custody.Handle) error {
+	return s.withInstanceKey(ctx, at.instance, func(parent custody.Handle) error {
 		var (
 			h      custody.Handle
 			sealed custody.Sealed
 			err    error
 		)
-		if material.Len() > 0 {
-			h, sealed, err = s.module.Import(ctx, parent, binding(k, v), material)
-		} else {
+		switch {
+		case n.Transported != nil:
+			h, sealed, err = s.receive(ctx, at, parent, binding(k, v), *n.Transported)
+		case n.imported():
+			h, sealed, err = s.module.Import(ctx, parent, binding(k, v), n.Payload)
+		default:
 			h, sealed, err = s.module.Make(ctx, parent, binding(k, v))
 		}
 		if err != nil {
 			return fmt.Errorf("making version %s of key %s: %w", v.ID, k.ID, err)
 		}
 		defer s.module.Unload(h)
-		v.Sealed = sealed
+		v.Sealed, v.Size = sealed, h.Size()
 		v.Material, err = custody.Identify(ctx, s.module, h)
 		return err
 	})

@@ -16,7 +16,7 @@ func (s *Service) Get(ctx context.Context, who iam.Caller, ref Ref) (Key, custod
 		material custody.Secret
 	)
 	err := s.visit(ctx, who, ref, operation{action: ActionRead, act: func(v *visit) (err error) {
-		key = v.record.Key
+		key = v.record.shown()
 		v.tellRead()
 		material.Wipe()
 		material = custody.Secret{}
@@ -36,7 +36,7 @@ func (s *Service) Get(ctx context.Context, who iam.Caller, ref Ref) (Key, custod
 func (s *Service) Metadata(ctx context.Context, who iam.Caller, ref Ref) (Key, error) {
 	var key Key
 	err := s.visit(ctx, who, ref, operation{action: ActionMetadata, act: func(v *visit) error {
-		key = v.record.Key
+		key = v.record.shown()
 		v.tellRead()
 		return nil
 	}})

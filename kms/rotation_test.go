@@ -16,7 +16,7 @@ func TestRotationAddsAVersion(t *testing.T) {
 	wrapped := []string{h.wrap(t, ref, "data key")}
 	for range 5 {
 		h.Clock.Advance(time.Minute)
-		wantError(t, h.Rotate(t.Context(), h.owner, ref, custody.Secret{}), nil)
+		wantError(t, h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}), nil)
 		wrapped = append(wrapped, h.wrap(t, ref, "data key"))
 	}
 	for i, w := range wrapped {
@@ -48,14 +48,14 @@ func TestMaterialOfRotation(t *testing.T) {
 		{imported, 31, kms.ErrField},
 		{imported, 32, nil},
 	} {
-		wantError(t, h.Rotate(t.Context(), h.owner, c.ref, custody.RandomSecret(c.size)), c.want)
+		wantError(t, h.Rotate(t.Context(), h.owner, c.ref, kms.NewVersion{Payload: custody.RandomSecret(c.size)}), c.want)
 	}
 }
 
 func TestWaitBetweenRotations(t *testing.T) {
 	h := newHouse(t, func(c *kms.Config) { c.RotationWait = time.Hour })
 	ref := h.create(t, kms.NewKey{})
-	rotate := func() error { return h.Rotate(t.Context(), h.owner, ref, custody.Secret{}) }
+	rotate := func() error { return h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}) }
 	wantError(t, rotate(), nil) // creation does not count
 	h.Clock.Advance(time.Hour - time.Nanosecond)
 	wantError(t, rotate(), kms.ErrRotatedAgain)
@@ -74,7 +74,7 @@ func TestRacingChangesLoseNothing(t *testing.T) {
 		wrapped []string
 	)
 	for range rotations {
-		wg.Go(func() { wantError(t, h.Rotate(t.Context(), h.owner, ref, custody.Secret{}), nil) })
+		wg.Go(func() { wantError(t, h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}), nil) })
 		wg.Go(func() {
 			for range 10 {
 				w, err := h.Wrap(t.Context(), h.owner, ref, secret("data key"), nil)
@@ -98,7 +98,7 @@ func TestRacingChangesLoseNothing(t *testing.T) {
 	deleted := 0
 	for range 4 {
 		wg.Go(func() {
-			err := h.Rotate(t.Context(), h.owner, ref, custody.Secret{})
+			err := h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{})
 			if err != nil && !errors.Is(err, kms.ErrDeleted) {
 				t.Error(err)
 			}

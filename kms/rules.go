@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"strongroom/custody"
 )
 
 // Limits of what a key can be called.
@@ -64,7 +62,7 @@ func (n NewKey) checkAliases(time.Time) error {
 // checkAlias holds the rules of an alias.
 func checkAlias(alias string) error {
 	switch {
-	case len(alias) < 2 || len(alias) > 90 || strings.ContainsFunc(alias, notInAlias):
+	case len(alias) < 2 || len(alias) > 90 || !isPlain(alias):
 		return ErrField.On("aliases", "2 to 90 characters, each a letter, a digit, '-' or '_'")
 	case isID(alias):
 		return ErrField.On("aliases", "something else than a UUID")
@@ -74,8 +72,11 @@ func checkAlias(alias string) error {
 	return nil
 }
 
-func notInAlias(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+// isPlain reports whether a name has only characters that stand for themselves in a path.
+func isPlain(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	})
 }
 
 func (n NewKey) checkTags(time.Time) error {
@@ -99,17 +100,23 @@ func (n NewKey) checkExpiry(now time.Time) error {
 
 func (n NewKey) checkPayload(time.Time) error {
 	if n.Extractable {
+		if n.Transported != nil {
+			return ErrField.On("encryptedNonce", "left out for a standard key, which cannot be imported under an import token")
+		}
 		if n.Payload.Len() > maxStandardSize {
 			return ErrField.On("payload", "at most 7500 bytes of key material, base64 encoded")
 		}
 		return nil
 	}
-	return checkRootMaterial(n.Payload)
+	return n.material().check()
 }
 
-// checkRootMaterial holds the rule of imported root key material; none at all is fine.
-func checkRootMaterial(m custody.Secret) error {
-	switch m.Len() {
+// check holds the rules of the material of a root key; none at all is fine.
+func (n NewVersion) check() error {
+	if n.Transported != nil {
+		return checkTransported(n.Transported)
+	}
+	switch n.Payload.Len() {
 	case 0, 16, 24, 32:
 		return nil
 	}

@@ -22,10 +22,26 @@ type Config struct {
 	// RotationWait is how long after a rotation a key cannot be rotated again. Zero: not at all;
 	// IBM's service waits one hour.
 	RotationWait time.Duration
+	// EnableWait is how long after it was disabled a key cannot be enabled. Zero: not at all; IBM's
+	// service waits 30 seconds.
+	EnableWait time.Duration
+	// RestoreWait is how long after it was deleted a key cannot be restored. Zero: not at all; IBM's
+	// service waits 30 seconds.
+	RestoreWait time.Duration
+	// PurgeWait is how long after it was deleted a key cannot be purged. Zero means four hours.
+	PurgeWait time.Duration
+	// SyncWait is how long after services were told of a key they cannot be told again only because
+	// somebody asks for it. Zero means one hour.
+	SyncWait time.Duration
 	// CachedKeys is how many key records are kept in memory; zero means 10,000.
 	CachedKeys int
 	// LoadedKeys is how many keys stay loaded in the crypto module; zero means 10,000.
 	LoadedKeys int
+	// TransportKeys is how many transport keys for import tokens are made ahead; zero means 2.
+	TransportKeys int
+	// MaxRings is how many key rings an instance can have besides the default one; zero means
+	// [MaxRings].
+	MaxRings int
 }
 
 // Service is the key service. Safe for concurrent use.
@@ -38,10 +54,17 @@ type Service struct {
 	door         iam.Door
 	now          func() time.Time
 	rotationWait time.Duration
+	waits        waits
+	clock        clock
+	maxRings     int
 
-	records *lease.Cache[keyRef, *Record]
-	aliases *lease.Cache[aliasRef, KeyID]
-	loaded  *loadedKeys
+	records  *lease.Cache[keyRef, *Record]
+	aliases  *lease.Cache[aliasRef, KeyID]
+	policies *lease.Cache[InstanceID, *InstancePolicies]
+	loaded   *loadedKeys
+
+	transport *transportPool
+	uses      uses
 }
 
 // keyRef and aliasRef name what is cached: both are unique in an instance only.
@@ -56,7 +79,10 @@ type (
 	}
 )
 
-const defaultCached = 10_000
+const (
+	defaultCached        = 10_000
+	defaultTransportKeys = 2
+)
 
 // New returns the service.
 func New(c Config) *Service {
@@ -66,15 +92,25 @@ func New(c Config) *Service {
 	if c.LoadedKeys == 0 {
 		c.LoadedKeys = defaultCached
 	}
-	s := &Service{
-		store: c.Store, instances: c.Instances, module: c.Module, hub: c.Hub, viewer: c.Viewer,
-		door: iam.Door{Decide: c.Decider, Log: c.Log, Service: "Key Protect", Refusal: 401},
-		now:  c.Now, rotationWait: c.RotationWait,
-		records: lease.NewCache[keyRef, *Record](c.Hub, c.CachedKeys, nil),
-		aliases: lease.NewCache[aliasRef, KeyID](c.Hub, c.CachedKeys, nil),
-		loaded:  newLoadedKeys(c.Module, c.LoadedKeys),
+	if c.TransportKeys == 0 {
+		c.TransportKeys = defaultTransportKeys
 	}
-	c.Hub.Watch(s.changed, ChangeKey, ChangeAlias, ChangeInstance)
+	if c.MaxRings == 0 {
+		c.MaxRings = MaxRings
+	}
+	s := &Service{
+		maxRings: c.MaxRings,
+		store:    c.Store, instances: c.Instances, module: c.Module, hub: c.Hub, viewer: c.Viewer,
+		door: iam.Door{Decide: c.Decider, Log: c.Log, Service: "Key Protect", Refusal: 401},
+		now:  c.Now, rotationWait: c.RotationWait, waits: c.waits(), clock: clock{postponed: map[keyRef]time.Time{}},
+		records:  lease.NewCache[keyRef, *Record](c.Hub, c.CachedKeys, nil),
+		aliases:  lease.NewCache[aliasRef, KeyID](c.Hub, c.CachedKeys, nil),
+		policies: lease.NewCache[InstanceID, *InstancePolicies](c.Hub, c.CachedKeys, nil),
+		loaded:   newLoadedKeys(c.Module, c.LoadedKeys),
+
+		transport: newTransportPool(c.Module, c.TransportKeys),
+	}
+	c.Hub.Watch(s.changed, ChangeKey, ChangeAlias, ChangeInstance, ChangePolicies)
 	return s
 }
 
@@ -87,10 +123,13 @@ func (s *Service) changed(c lease.Change) {
 		s.loaded.drop(keyRef{in, KeyID(c.ID)})
 	case ChangeAlias:
 		s.aliases.Drop(aliasRef{in, c.ID})
+	case ChangePolicies:
+		s.policies.Drop(in)
 	case ChangeInstance:
 		// The rows of the instance go with its key, without a change for each.
 		s.records.Clear()
 		s.aliases.Clear()
+		s.policies.Drop(in)
 		s.loaded.dropInstance(in)
 	}
 }

@@ -14,12 +14,26 @@ const (
 	ChangeKey      lease.Kind = "kms.key"      // the ID is that of the key
 	ChangeAlias    lease.Kind = "kms.alias"    // the ID is the alias
 	ChangeInstance lease.Kind = "kms.instance" // the ID is that of the instance: its key is gone
+	ChangePolicies lease.Kind = "kms.policies" // the ID is that of the instance: its policies are others
 )
 
-// Store keeps keys. What it returns without an error was read from, or is durable in, the
+// Store keeps all that the service has. What it promises is said at [KeyStore].
+type Store interface {
+	KeyStore
+	RingStore
+	RegistrationStore
+	LifecycleStore
+	InstancePolicyStore
+	JobStore
+	ImportTokenStore
+	RepeatStore
+	CensusStore
+}
+
+// KeyStore keeps keys. What it returns without an error was read from, or is durable in, the
 // authoritative database. Absence is a failure of kind NotFound. A change is committed together
 // with its event, and announced to the caches before the method returns.
-type Store interface {
+type KeyStore interface {
 	// Key returns a key without its versions.
 	Key(ctx context.Context, in InstanceID, id KeyID) (Key, error)
 	// Record returns a key with all its versions, the newest first.
@@ -28,11 +42,12 @@ type Store interface {
 	Resolve(ctx context.Context, in InstanceID, alias string) (KeyID, error)
 
 	// InsertKey adds a key at revision 1 with its first version. It fails with kind Stale unless
-	// the instance is active and at the given revision, and with kind Conflict when a live key of
-	// the instance has one of the aliases.
+	// the instance is active and at the given revision, with ErrRingNotFound when it does not have
+	// the ring, and with ErrAliasTaken when a live key of it has one of the aliases.
 	InsertKey(ctx context.Context, k Key, v Version, instanceRevision int64, ev *audit.Event) error
 	// UpdateKey writes a key, whose Revision is the one that was read and is increased. It fails
-	// with kind Stale when the stored key has another one. A new version is added when v is not nil.
+	// with kind Stale when the stored key has another one, and with ErrRingNotFound and
+	// ErrAliasTaken like InsertKey. A new version is added when v is not nil.
 	UpdateKey(ctx context.Context, k Key, v *Version, ev *audit.Event) error
 
 	// ListKeys returns the keys that q asks for, in its order.
@@ -57,7 +72,10 @@ type Query struct {
 	Scope       iam.Scope // what the caller may see
 	Ring        RingID    // only this ring; empty means all
 	States      []State
-	Extractable *bool     // only standard keys, or only root keys; nil means both
+	Extractable *bool // only standard keys, or only root keys; nil means both
+	Dates       []DateTerm
+	Search      *Search   // nil means all names
+	First       KeyID     // comes before all others, if it matches; empty means none
 	Now         time.Time // decides which active keys count as deactivated
 	Sort        []Order
 	Limit       int

@@ -29,13 +29,15 @@ type operation struct {
 	change bool               // act commits a change together with the event
 	check  func() error       // rules of the request itself, before anything is said of the key; may be nil
 	act    func(*visit) error // what is done with the key, if there is one
+	log    iam.Recorder       // where the event goes; nil means the log of the service
 }
 
 // visit is one operation on its way through the door.
 type visit struct {
 	now      time.Time
 	instance Instance
-	record   *Record // nil if there is no such key
+	record   *Record           // nil if there is no such key
+	policies *InstancePolicies // of the instance; nil if there is none
 	object   iam.Object
 	event    *audit.Event
 	cause    error // why what the request is for cannot be known
@@ -56,6 +58,11 @@ func (s *Service) approach(ctx context.Context, who iam.Caller, ref Ref, action 
 	v := s.approachInstance(ctx, who, ref, action)
 	if v.cause != nil {
 		return v
+	}
+	if from == authoritative {
+		if s.screen(ctx, who, v, from); v.cause != nil {
+			return v
+		}
 	}
 	v.object.Type = "key"
 	record, err := s.find(ctx, v.instance.ID, ref, from)
@@ -103,6 +110,7 @@ func (s *Service) approachInstance(ctx context.Context, who iam.Caller, ref Ref,
 	v.event.LogSourceCRN = in.CRN.String()
 	v.event.Target.ID = v.event.LogSourceCRN
 	v.event.Target.ResourceGroupID = in.ResourceGroup
+	s.screen(ctx, who, v, cached)
 	return v
 }
 
@@ -131,6 +139,9 @@ func (s *Service) doorFor(v *visit, decide iam.Decider) *iam.Door {
 // pass takes a visit to a key through the door.
 func (s *Service) pass(ctx context.Context, who iam.Caller, v *visit, op operation) error {
 	door := s.doorFor(v, nil)
+	if op.log != nil {
+		door.Log = op.log
+	}
 	through := door.Read
 	if op.change {
 		through = door.Change
@@ -211,16 +222,31 @@ const tries = 32
 // update changes the key of a visit: do returns the key as it shall be, and a new version or nil.
 // It is repeated from a new reading when somebody else was first, so that no change is lost.
 func (s *Service) update(ctx context.Context, v *visit, do func(Key) (Key, *Version, error)) (Key, error) {
+	var version *Version
+	write := func(ctx context.Context, k Key, ev *audit.Event) error {
+		return s.store.UpdateKey(ctx, k, version, ev)
+	}
+	return s.updateBy(ctx, v, write, func(k Key) (next Key, err error) {
+		next, version, err = do(k)
+		return next, err
+	})
+}
+
+// updateBy is update with another way to store the key, which fails with kind Stale when the
+// stored key has another revision.
+func (s *Service) updateBy(ctx context.Context, v *visit, write func(context.Context, Key, *audit.Event) error,
+	do func(Key) (Key, error),
+) (Key, error) {
 	for range tries {
 		was, err := s.fresh(ctx, v)
 		if err != nil {
 			return Key{}, err
 		}
-		next, version, err := do(was)
+		next, err := do(was)
 		if err != nil {
 			return Key{}, err
 		}
-		err = s.store.UpdateKey(ctx, next, version, v.event)
+		err = write(ctx, next, v.event)
 		if fault.KindOf(err) == fault.Stale {
 			continue
 		}
@@ -267,10 +293,22 @@ func clip(s string) string {
 func (s *Service) Refuse(ctx context.Context, who iam.Caller, action iam.Action, ref Ref, cause error) error {
 	refuse := func() error { return cause }
 	switch action {
-	case ActionCreate:
+	case ActionCreate, ActionCreateWithPolicies:
 		v := s.approachRing(ctx, who, ref, action)
 		return s.doorFor(v, nil).Read(ctx, who, action, v.object, v.event, refuse)
-	case ActionList, ActionHead:
+	case ActionCreateImportToken, ActionReadImportToken:
+		v := s.approachInstance(ctx, who, ref, action)
+		return s.doorFor(v, nil).Read(ctx, who, action, v.object, v.event, refuse)
+	case ActionInstancePolicyRead, ActionInstancePolicyWrite, ActionAllowedPort:
+		v := s.approachInstance(ctx, who, ref, action)
+		return s.doorFor(v, nil).Read(ctx, who, action, v.object, v.event, refuse)
+	case ActionRingCreate, ActionRingList, ActionRingDelete:
+		v := s.approachInstance(ctx, who, ref, action)
+		return s.doorFor(v, nil).Read(ctx, who, action, v.object, v.event, refuse)
+	case ActionList, ActionHead, ActionRegistrationList:
+		if ref.Key != "" {
+			break
+		}
 		v := s.approachInstance(ctx, who, ref, action)
 		v.object.Type = "key"
 		return s.doorFor(v, &viewing{viewer: s.viewer}).Read(ctx, who, action, v.object, v.event, refuse)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"strongroom/custody"
 	"strongroom/iam"
@@ -40,29 +41,45 @@ type Rewrapped struct {
 // root key. An empty plaintext asks for a fresh data key. To unwrap it the same additional data is
 // needed, in the same order.
 func (s *Service) Wrap(ctx context.Context, who iam.Caller, ref Ref, plaintext custody.Secret, aad []string) (Wrapped, error) {
+	return s.wrap(ctx, who, ref, wrapping{plaintext: plaintext, aad: aad})
+}
+
+// wrapping is what is asked of Wrap and its relatives.
+type wrapping struct {
+	plaintext custody.Secret
+	aad       []string
+	log       iam.Recorder   // where the event goes; nil means the log of the service
+	request   map[string]any // what more the event tells of the request
+}
+
+func (s *Service) wrap(ctx context.Context, who iam.Caller, ref Ref, w wrapping) (Wrapped, error) {
 	var out Wrapped
 	err := s.visit(ctx, who, ref, operation{
-		action: ActionWrap,
+		action: ActionWrap, log: w.log,
 		check: func() error {
-			if plaintext.Len() > maxWrapSize {
+			if w.plaintext.Len() > maxWrapSize {
 				return ErrField.On("plaintext", "at most 7500 bytes, base64 encoded")
 			}
-			return checkAAD(aad)
+			return checkAAD(w.aad)
 		},
 		act: func(v *visit) (err error) {
 			out.Drawn.Wipe()
 			out = Wrapped{}
+			maps.Copy(v.event.RequestData, w.request)
 			if err := v.usable(Active); err != nil {
 				return err
 			}
-			secret := plaintext
+			secret := w.plaintext
 			if secret.Len() == 0 {
 				out.Drawn = custody.RandomSecret(DataKeySize)
 				secret = out.Drawn
 			}
 			out.Version = v.record.Newest.ID
-			out.Ciphertext, err = s.seal(ctx, v, secret, aad)
+			out.Ciphertext, err = s.seal(ctx, v, secret, w.aad)
 			v.tell(&v.record.Key, map[string]any{"keyVersionId": string(out.Version)})
+			if err == nil {
+				s.uses.note(UseWrap, &v.record.Key, out.Version, who.Identity, v.now)
+			}
 			return err
 		},
 	})
@@ -76,27 +93,44 @@ func (s *Service) Wrap(ctx context.Context, who iam.Caller, ref Ref, plaintext c
 // Unwrap decrypts what Wrap made, under any version of the root key, or of another root key with
 // the same imported material.
 func (s *Service) Unwrap(ctx context.Context, who iam.Caller, ref Ref, ciphertext string, aad []string) (Unwrapped, error) {
+	return s.unwrap(ctx, who, ref, unwrapping{ciphertext: ciphertext, aad: aad})
+}
+
+// unwrapping is what is asked of Unwrap, Rewrap and their relatives.
+type unwrapping struct {
+	ciphertext string
+	aad        []string
+	log        iam.Recorder   // where the event goes; nil means the log of the service
+	request    map[string]any // what more the event tells of the request
+}
+
+func (s *Service) unwrap(ctx context.Context, who iam.Caller, ref Ref, u unwrapping) (Unwrapped, error) {
 	var (
 		out Unwrapped
 		e   envelope
 	)
 	err := s.visit(ctx, who, ref, operation{
-		action: ActionUnwrap,
-		check:  func() (err error) { e, err = checkWrapped(ciphertext, aad); return err },
+		action: ActionUnwrap, log: u.log,
+		check: func() (err error) { e, err = checkWrapped(u.ciphertext, u.aad); return err },
 		act: func(v *visit) (err error) {
 			out.Plaintext.Wipe()
 			out = Unwrapped{}
+			maps.Copy(v.event.RequestData, u.request)
 			if err := v.usable(Active, Deactivated); err != nil {
 				return err
 			}
-			out.Plaintext, out.Version, err = s.open(ctx, v, e, aad)
+			out.Plaintext, out.Version, err = s.open(ctx, v, e, u.aad)
 			if err != nil {
 				return err
 			}
+			s.uses.note(UseUnwrap, &v.record.Key, out.Version, who.Identity, v.now)
 			v.tell(&v.record.Key, map[string]any{"keyVersionId": string(out.Version)})
 			if newest := v.record.Newest.ID; newest != out.Version {
 				out.RewrappedVersion = newest
-				out.Rewrapped, err = s.seal(ctx, v, out.Plaintext, aad)
+				out.Rewrapped, err = s.seal(ctx, v, out.Plaintext, u.aad)
+				if err == nil {
+					s.uses.note(UseWrap, &v.record.Key, newest, who.Identity, v.now)
+				}
 			}
 			return err
 		},
@@ -111,27 +145,35 @@ func (s *Service) Unwrap(ctx context.Context, who iam.Caller, ref Ref, ciphertex
 // Rewrap decrypts like Unwrap and wraps the data key again by the newest version, without showing
 // it.
 func (s *Service) Rewrap(ctx context.Context, who iam.Caller, ref Ref, ciphertext string, aad []string) (Rewrapped, error) {
+	return s.rewrap(ctx, who, ref, unwrapping{ciphertext: ciphertext, aad: aad})
+}
+
+func (s *Service) rewrap(ctx context.Context, who iam.Caller, ref Ref, u unwrapping) (Rewrapped, error) {
 	var (
 		out Rewrapped
 		e   envelope
 	)
 	err := s.visit(ctx, who, ref, operation{
-		action: ActionRewrap,
-		check:  func() (err error) { e, err = checkWrapped(ciphertext, aad); return err },
+		action: ActionRewrap, log: u.log,
+		check: func() (err error) { e, err = checkWrapped(u.ciphertext, u.aad); return err },
 		act: func(v *visit) (err error) {
 			if err := v.usable(Active, Deactivated); err != nil {
 				return err
 			}
-			secret, version, err := s.open(ctx, v, e, aad)
+			secret, version, err := s.open(ctx, v, e, u.aad)
 			if err != nil {
 				return err
 			}
 			defer secret.Wipe()
 			out = Rewrapped{Version: version, Newest: v.record.Newest.ID}
-			out.Ciphertext, err = s.seal(ctx, v, secret, aad)
+			out.Ciphertext, err = s.seal(ctx, v, secret, u.aad)
 			v.tell(&v.record.Key, map[string]any{
 				"keyVersionId": string(version), "rewrappedKeyVersionId": string(out.Newest),
 			})
+			if err == nil {
+				s.uses.note(UseUnwrap, &v.record.Key, version, who.Identity, v.now)
+				s.uses.note(UseWrap, &v.record.Key, out.Newest, who.Identity, v.now)
+			}
 			return err
 		},
 	})

@@ -135,7 +135,7 @@ func TestIdenticalImportedMaterialUnwrapsAnywhere(t *testing.T) {
 	_, err = h.Unwrap(t.Context(), stranger, there, wrapped, []string{"aad"})
 	wantError(t, err, kms.ErrUnreadable)
 	for _, m := range []custody.Secret{material(), secret("fedcba9876543210fedcba9876543210")} {
-		if err := h.Rotate(t.Context(), stranger, there, m); err != nil {
+		if err := h.Rotate(t.Context(), stranger, there, kms.NewVersion{Payload: m}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -155,7 +155,7 @@ func TestUnwrapOfOlderVersionWrapsAgain(t *testing.T) {
 	if u, err := h.Unwrap(t.Context(), h.owner, ref, old, []string{"aad"}); err != nil || u.Rewrapped != "" || u.RewrappedVersion != "" {
 		t.Errorf("of the newest version: %q by %q, %v", u.Rewrapped, u.RewrappedVersion, err)
 	}
-	wantError(t, h.Rotate(t.Context(), h.owner, ref, custody.Secret{}), nil)
+	wantError(t, h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}), nil)
 
 	u, err := h.Unwrap(t.Context(), h.owner, ref, old, []string{"aad"})
 	if err != nil || string(u.Plaintext.Reveal()) != "data key" || string(u.Version) != ref.Key {
@@ -202,7 +202,7 @@ func TestSteadyStateMakesNoStatement(t *testing.T) {
 	h := newHouse(t)
 	ref := h.create(t, kms.NewKey{Aliases: []string{"by-name"}})
 	old := h.wrap(t, ref, "data key")
-	wantError(t, h.Rotate(t.Context(), h.owner, ref, custody.Secret{}), nil)
+	wantError(t, h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}), nil)
 	round := func() {
 		for _, ref := range []kms.Ref{ref, h.ref("by-name")} {
 			h.wrap(t, ref, "data key")

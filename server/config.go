@@ -80,9 +80,13 @@ type Audit struct {
 	ReserveMiB    int64 `yaml:"reserve_mib"`    // free space that requests of unknown callers never use; default 64
 }
 
-// Keys holds the waits that Key Protect imposes and that are off here.
+// Keys holds the waits that Key Protect imposes. Most are off here; zero means the default.
 type Keys struct {
 	RotationWait time.Duration `yaml:"rotation_wait"` // least time between two rotations of a key; default 0, IBM's is 1h
+	EnableWait   time.Duration `yaml:"enable_wait"`   // least time before a disabled key is enabled; default 0, IBM's is 30s
+	RestoreWait  time.Duration `yaml:"restore_wait"`  // least time before a deleted key is restored; default 0, IBM's is 30s
+	PurgeWait    time.Duration `yaml:"purge_wait"`    // least time before a deleted key is purged; default 4h, as IBM's
+	SyncWait     time.Duration `yaml:"sync_wait"`     // least time between two notifications that somebody asks for; default 1h, as IBM's
 }
 
 // Log says how the server speaks to its operator, on standard error.
@@ -157,6 +161,8 @@ func (c *Config) complete() error {
 	def(&c.Audit.RetentionMiB, 10240)
 	def(&c.Audit.SegmentMiB, 64)
 	def(&c.Audit.ReserveMiB, 64)
+	def(&c.Keys.PurgeWait, 4*time.Hour)
+	def(&c.Keys.SyncWait, time.Hour)
 	def(&c.Log.Level, "info")
 	def(&c.Log.Format, "text")
 	return errors.Join(
@@ -167,6 +173,8 @@ func (c *Config) complete() error {
 		name("region", c.Region), positive("audit.retention_days", int64(c.Audit.RetentionDays)),
 		positive("audit.retention_mib", c.Audit.RetentionMiB), positive("audit.segment_mib", c.Audit.SegmentMiB),
 		positive("audit.reserve_mib", c.Audit.ReserveMiB), positive("keys.rotation_wait", int64(c.Keys.RotationWait)),
+		positive("keys.enable_wait", int64(c.Keys.EnableWait)), positive("keys.restore_wait", int64(c.Keys.RestoreWait)),
+		positive("keys.purge_wait", int64(c.Keys.PurgeWait)), positive("keys.sync_wait", int64(c.Keys.SyncWait)),
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "text", "json"),
 	)

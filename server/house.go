@@ -65,7 +65,9 @@ func build(ctx context.Context, c *core, url string) (*house, error) {
 	})
 	h.keys = kms.New(kms.Config{
 		Store: c.db.Keys(), Instances: instances{h}, Module: c.module, Hub: c.hub,
-		Decider: h.access, Viewer: h.access, Log: c.audit, Now: c.now, RotationWait: c.config.Keys.RotationWait,
+		Decider: h.access, Viewer: h.access, Log: c.audit, Now: c.now,
+		RotationWait: c.config.Keys.RotationWait, EnableWait: c.config.Keys.EnableWait, RestoreWait: c.config.Keys.RestoreWait,
+		PurgeWait: c.config.Keys.PurgeWait, SyncWait: c.config.Keys.SyncWait,
 	})
 	h.resources = resource.New(resource.Config{
 		Store: c.db.Resources(), Decider: h.access, Log: c.audit, Hub: c.hub, Vault: c.vault,

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -59,6 +61,20 @@ func (l connectionLog) Write(p []byte) (int, error) {
 	}
 	l.log.Log(context.Background(), level, "connection", "error", text)
 	return len(p), nil
+}
+
+// port is the port of the URL that clients reach the endpoint at.
+func (e *endpoint) port() int {
+	const https = 443
+	u, err := url.Parse(e.url)
+	if err != nil {
+		return https
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return https
+	}
+	return port
 }
 
 // reachable turns the address that we listen on into one that can be dialled.

@@ -109,10 +109,15 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 	if err != nil {
 		return err
 	}
+	description, err := descriptionHandler(v.Version, s.control.url)
+	if err != nil {
+		return err
+	}
 	faces := new(httpface.Router)
 	for _, face := range []*httpface.Face[iam.Caller]{
 		keyprotect.New(keyprotect.Config{
-			Keys: h.keys, Identities: h.identities, Log: h.audit, Region: h.fixed.region, Now: h.now, Logger: h.log,
+			Keys: h.keys, Identities: h.identities, Log: h.audit, Region: h.fixed.region, Port: s.control.port(),
+			Now: h.now, Logger: h.log,
 		}),
 		iamidentity.New(iamidentity.Config{
 			Identities: h.identities, Log: h.audit, PublicURL: s.control.url, Now: h.now, Logger: h.log,
@@ -133,7 +138,7 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 	control.faces = faces
 	control.probes = map[string]http.Handler{
 		"/livez": http.HandlerFunc(live), "/readyz": http.HandlerFunc(s.health.ready), "/version": version,
-		"/metrics": s.metrics.handler(),
+		"/metrics": s.metrics.handler(), "/openapi.json": description,
 	}
 	return nil
 }
@@ -206,6 +211,9 @@ func (s *Server) Close() (err error) {
 const (
 	reconcileEvery = 30 * time.Second
 	pruneEvery     = 10 * time.Minute
+	prepareEvery   = 10 * time.Second
+	forgetEvery    = time.Minute
+	clockEvery     = 10 * time.Second
 	deliverRetry   = time.Second
 )
 
@@ -216,6 +224,11 @@ func (h *house) jobs() []job {
 		{"identities", h.identities.Run},
 		{"reconciling", every(reconcileEvery, h.resources.Reconcile)},
 		{"pruning the change feed", every(pruneEvery, h.db.PruneChanges)},
+		{"the clock of the keys", every(clockEvery, h.keys.Tick)},
+		{"noting uses of key versions", h.keys.RunUses},
+		{"preparing transport keys", every(prepareEvery, h.keys.PrepareTransport)},
+		{"forgetting transport keys", every(forgetEvery, h.keys.ForgetTransportKeys)},
+		{"forgetting old requests", every(forgetEvery, h.keys.ForgetRepeats)},
 	}
 }
 

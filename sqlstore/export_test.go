@@ -45,3 +45,19 @@ func (db *DB) Pragma(ctx context.Context, name string) (value string, err error)
 	err = db.writer.QueryRowContext(ctx, "PRAGMA "+name).Scan(&value)
 	return value, err
 }
+
+// RowsOf counts the rows of an instance in every table that has a column for it.
+func (db *DB) RowsOf(ctx context.Context, instance string) (map[string]int, error) {
+	rows, err := db.query(ctx, `SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+		WHERE m.type = 'table' AND c.name = 'instance'`)
+	tables, err := collect(rows, err, func(row scanner) (name string, err error) { return name, row.Scan(&name) })
+	counts := map[string]int{}
+	for _, table := range tables {
+		var n int
+		if err := db.queryRow(ctx, `SELECT count(*) FROM `+table+` WHERE instance = $1`, instance).Scan(&n); err != nil {
+			return nil, err
+		}
+		counts[table] = n
+	}
+	return counts, err
+}

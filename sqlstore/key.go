@@ -24,7 +24,7 @@ func (db *DB) Keys() *Keys { return &Keys{db} }
 const keyColumns = `k.instance, k.id, k.account, k.ring, k.name, k.description, k.aliases, k.tags,
 	k.extractable, k.imported, k.state, k.created_at, k.created_by, k.updated_at, k.rotated_at,
 	k.expires_at, k.deleted_at, k.deleted_by, k.version, k.version_number, k.version_at,
-	k.version_size, k.revision, k.mac`
+	k.version_size, k.revision, k.mac, k.suspended_at, k.notified_at, k.policies`
 
 // Key implements kms.Store.
 func (s *Keys) Key(ctx context.Context, in kms.InstanceID, id kms.KeyID) (kms.Key, error) {
@@ -71,12 +71,18 @@ func (s *Keys) InsertKey(ctx context.Context, k kms.Key, v kms.Version, instance
 		if err := t.instanceActive(ctx, k.Instance, instanceRevision); err != nil {
 			return err
 		}
+		if err := t.needRing(ctx, k.Instance, k.Ring); err != nil {
+			return err
+		}
 		for _, alias := range k.Aliases {
 			if err := t.takeAlias(ctx, k, alias); err != nil {
 				return err
 			}
 		}
 		if err := s.insertKey(ctx, t, k); err != nil {
+			return err
+		}
+		if err := t.putName(ctx, k); err != nil {
 			return err
 		}
 		if err := s.insertVersion(ctx, t, k, v); err != nil {
@@ -101,18 +107,6 @@ func (t *tx) instanceActive(ctx context.Context, in kms.InstanceID, revision int
 	return err
 }
 
-// takeAlias gives an alias to a live key, or returns ErrExists.
-func (t *tx) takeAlias(ctx context.Context, k kms.Key, alias string) error {
-	n, err := t.exec(ctx, `
-		INSERT INTO key_aliases (instance, alias, key, live, changed_at) VALUES ($1, $2, $3, TRUE, $4)
-		ON CONFLICT DO NOTHING`, string(k.Instance), alias, string(k.ID), micros(t.now))
-	if err == nil && n == 0 {
-		err = ErrExists
-	}
-	t.changed(kms.ChangeAlias, string(k.Instance), alias)
-	return err
-}
-
 func (s *Keys) insertKey(ctx context.Context, t *tx, k kms.Key) error {
 	row, err := s.keyRow(k)
 	if err != nil {
@@ -121,61 +115,71 @@ func (s *Keys) insertKey(ctx context.Context, t *tx, k kms.Key) error {
 	_, err = t.exec(ctx, `
 		INSERT INTO keys (instance, id, account, ring, name, description, aliases, tags, extractable,
 			imported, state, created_at, created_by, updated_at, rotated_at, expires_at, deleted_at,
-			deleted_by, version, version_number, version_at, version_size, revision, mac)
+			deleted_by, version, version_number, version_at, version_size, revision, mac,
+			suspended_at, notified_at, policies, rotates_at)
 		VALUES (`+placeholders(1, len(row))+`)`, row...)
 	return err
 }
 
 // UpdateKey implements kms.Store.
 func (s *Keys) UpdateKey(ctx context.Context, k kms.Key, v *kms.Version, ev *audit.Event) error {
-	was := k.Revision
-	k.Revision++
-	row, err := s.keyRow(k)
-	if err != nil {
-		return err
-	}
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
-		if err := t.recount(ctx, k); err != nil {
+		if err := s.writeKey(ctx, t, k); err != nil {
 			return err
-		}
-		err := t.swap(ctx, `
-			UPDATE keys SET account = $3, ring = $4, name = $5, description = $6, aliases = $7, tags = $8,
-				extractable = $9, imported = $10, state = $11, created_at = $12, created_by = $13,
-				updated_at = $14, rotated_at = $15, expires_at = $16, deleted_at = $17, deleted_by = $18,
-				version = $19, version_number = $20, version_at = $21, version_size = $22, revision = $23,
-				mac = $24
-			WHERE instance = $1 AND id = $2 AND revision = $25`, append(row, was)...)
-		if err != nil {
-			return err
-		}
-		if k.State == kms.Destroyed {
-			if err := t.releaseAliases(ctx, k); err != nil {
-				return err
-			}
 		}
 		if v != nil {
 			if err := s.insertVersion(ctx, t, k, *v); err != nil {
 				return err
 			}
 		}
-		t.changed(kms.ChangeKey, string(k.Instance), string(k.ID))
 		return t.record(ctx, ev)
 	})
 }
 
-// releaseAliases lets other keys take the aliases of a deleted one.
-func (t *tx) releaseAliases(ctx context.Context, k kms.Key) error {
-	for _, alias := range k.Aliases {
-		t.changed(kms.ChangeAlias, string(k.Instance), alias)
+// writeKey writes a key at the revision after the one that it has, if that is the stored one, and
+// all that is kept elsewhere to find or count it by.
+func (s *Keys) writeKey(ctx context.Context, t *tx, k kms.Key) error {
+	was, err := s.scanKey(t.queryRow(ctx, `SELECT `+keyColumns+` FROM keys k WHERE k.instance = $1 AND k.id = $2`,
+		string(k.Instance), string(k.ID)))
+	if err != nil {
+		return absent(err)
 	}
-	_, err := t.exec(ctx, `UPDATE key_aliases SET live = FALSE, changed_at = $3 WHERE instance = $1 AND key = $2`,
-		string(k.Instance), string(k.ID), micros(t.now))
-	return err
+	k.Revision++
+	row, err := s.keyRow(k)
+	if err != nil {
+		return err
+	}
+	err = t.swap(ctx, `
+		UPDATE keys SET account = $3, ring = $4, name = $5, description = $6, aliases = $7, tags = $8,
+			extractable = $9, imported = $10, state = $11, created_at = $12, created_by = $13,
+			updated_at = $14, rotated_at = $15, expires_at = $16, deleted_at = $17, deleted_by = $18,
+			version = $19, version_number = $20, version_at = $21, version_size = $22, revision = $23,
+			mac = $24, suspended_at = $25, notified_at = $26, policies = $27, rotates_at = $28
+		WHERE instance = $1 AND id = $2 AND revision = $29`, append(row, k.Revision-1)...)
+	if err != nil {
+		return err
+	}
+	for _, follow := range []func(ctx context.Context, was, k kms.Key) error{t.recount, t.moveAliases, t.moveName} {
+		if err := follow(ctx, was, k); err != nil {
+			return err
+		}
+	}
+	if was.Ring != k.Ring {
+		if err := t.needRing(ctx, k.Instance, k.Ring); err != nil {
+			return err
+		}
+	}
+	t.changed(kms.ChangeKey, string(k.Instance), string(k.ID))
+	return nil
 }
 
-// keyRow returns the values of all columns of a key, the MAC of the others last.
+// keyRow returns the values of all columns of a key.
 func (s *Keys) keyRow(k kms.Key) ([]any, error) {
 	aliases, tags, err := encodeLists(k)
+	if err != nil {
+		return nil, err
+	}
+	policies, err := encodePolicies(k)
 	if err != nil {
 		return nil, err
 	}
@@ -184,41 +188,49 @@ func (s *Keys) keyRow(k kms.Key) ([]any, error) {
 		aliases, tags, k.Extractable, k.Imported, int(k.State), micros(k.Created), string(k.CreatedBy),
 		micros(k.Updated), optional(k.Rotated), optional(k.Expires), optional(k.Deleted),
 		string(k.DeletedBy), string(k.Newest.ID), k.Newest.Number, micros(k.Newest.Created),
-		k.Newest.Size, k.Revision, s.db.sum("keys", keyMACed(k, aliases, tags)...),
+		k.Newest.Size, k.Revision, s.db.sum("keys", keyMACed(k, aliases, tags, policies)...),
+		optional(k.Suspended), optional(k.Notified), policies, optional(k.NextRotation()),
 	}, nil
 }
 
-// keyMACed are the columns that a key's MAC covers: all.
-func keyMACed(k kms.Key, aliases, tags string) []any {
-	return []any{
+// keyMACed are the columns that a key's MAC covers: all that cannot be told from the others. Those
+// of the lifecycle take part only if one of them is set, as keys have been stored without them.
+func keyMACed(k kms.Key, aliases, tags, policies string) []any {
+	columns := []any{
 		string(k.Instance), string(k.ID), string(k.Account), string(k.Ring), k.Name, k.Description,
 		aliases, tags, k.Extractable, k.Imported, int(k.State), k.Created, string(k.CreatedBy),
 		k.Updated, k.Rotated, k.Expires, k.Deleted, string(k.DeletedBy),
 		string(k.Newest.ID), k.Newest.Number, k.Newest.Created, k.Newest.Size, k.Revision,
 	}
+	if policies == "" && k.Suspended.IsZero() && k.Notified.IsZero() {
+		return columns
+	}
+	return append(columns, k.Suspended, k.Notified, policies)
 }
 
 func (s *Keys) scanKey(row scanner) (kms.Key, error) {
 	var (
 		k                           kms.Key
-		aliases, tags               string
+		aliases, tags, policies     string
 		created, updated, versionAt int64
 		rotated, expires, deleted   sql.NullInt64
+		suspended, notified         sql.NullInt64
 		mac                         []byte
 	)
 	err := row.Scan(&k.Instance, &k.ID, &k.Account, &k.Ring, &k.Name, &k.Description, &aliases, &tags,
 		&k.Extractable, &k.Imported, &k.State, &created, &k.CreatedBy, &updated, &rotated,
 		&expires, &deleted, &k.DeletedBy, &k.Newest.ID, &k.Newest.Number, &versionAt,
-		&k.Newest.Size, &k.Revision, &mac)
+		&k.Newest.Size, &k.Revision, &mac, &suspended, &notified, &policies)
 	if err != nil {
 		return kms.Key{}, err
 	}
 	k.Created, k.Updated, k.Newest.Created = fromMicros(created), fromMicros(updated), fromMicros(versionAt)
 	k.Rotated, k.Expires, k.Deleted = fromMicros(rotated.Int64), fromMicros(expires.Int64), fromMicros(deleted.Int64)
-	if err := s.db.check(mac, "keys", string(k.ID), keyMACed(k, aliases, tags)...); err != nil {
+	k.Suspended, k.Notified = fromMicros(suspended.Int64), fromMicros(notified.Int64)
+	if err := s.db.check(mac, "keys", string(k.ID), keyMACed(k, aliases, tags, policies)...); err != nil {
 		return kms.Key{}, err
 	}
-	if err := errors.Join(decodeList(aliases, &k.Aliases), decodeList(tags, &k.Tags)); err != nil {
+	if err := errors.Join(decodeList(aliases, &k.Aliases), decodeList(tags, &k.Tags), decodePolicies(policies, &k)); err != nil {
 		return kms.Key{}, fmt.Errorf("key %s: %w", k.ID, err)
 	}
 	return k, nil

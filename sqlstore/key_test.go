@@ -115,7 +115,7 @@ func TestRefusedWriteChangesNothing(t *testing.T) {
 	}
 	before := state()
 	for name, c := range map[string]struct{ got, want error }{
-		"alias taken":    {keys.InsertKey(t.Context(), other, second, 1, keyEvent()), sqlstore.ErrExists},
+		"alias taken":    {keys.InsertKey(t.Context(), other, second, 1, keyEvent()), kms.ErrAliasTaken},
 		"other revision": {keys.InsertKey(t.Context(), other, second, 2, keyEvent()), sqlstore.ErrStale},
 		"stale update":   {keys.UpdateKey(t.Context(), stale, &second, keyEvent()), sqlstore.ErrStale},
 		"unknown key":    {keys.UpdateKey(t.Context(), destroyed, nil, keyEvent()), sqlstore.ErrNotFound},

@@ -19,14 +19,8 @@ func (t *tx) count(ctx context.Context, k kms.Key, n int) error {
 	return err
 }
 
-// recount moves a key that is about to be updated from where it was counted to where it belongs.
-func (t *tx) recount(ctx context.Context, k kms.Key) error {
-	was := k
-	err := t.queryRow(ctx, `SELECT ring, state, extractable FROM keys WHERE instance = $1 AND id = $2`,
-		string(k.Instance), string(k.ID)).Scan(&was.Ring, &was.State, &was.Extractable)
-	if err != nil {
-		return absent(err)
-	}
+// recount moves a key from where it was counted to where it belongs.
+func (t *tx) recount(ctx context.Context, was, k kms.Key) error {
 	if was.Ring == k.Ring && was.State == k.State && was.Extractable == k.Extractable {
 		return nil
 	}
@@ -36,11 +30,11 @@ func (t *tx) recount(ctx context.Context, k kms.Key) error {
 	return t.count(ctx, k, 1)
 }
 
-// countable reports whether the counts know all that q tells keys apart by: neither single keys,
-// nor the clock.
-func countable(q kms.Query) bool {
-	byClock := slices.Contains(q.States, kms.Active) != slices.Contains(q.States, kms.Deactivated)
-	return !byClock && q.Scope.Exact() && len(q.Scope.Keys) == 0
+// countable reports whether the counts know all that a stretch tells keys apart by: neither single
+// keys nor dates, nor the clock.
+func countable(part stretch) bool {
+	byClock := slices.Contains(part.States, kms.Active) != slices.Contains(part.States, kms.Deactivated)
+	return !byClock && part.Scope.Exact() && len(part.Scope.Keys) == 0 && len(part.Dates) == 0 && part.also == ""
 }
 
 // bucket is how many keys of a list have IDs that begin with first.
@@ -52,7 +46,7 @@ type bucket struct {
 // buckets returns the counts of the keys that a countable q asks for, in the order of their IDs.
 func (s *Keys) buckets(ctx context.Context, q kms.Query) ([]bucket, error) {
 	var c conditions
-	rows, err := s.db.query(ctx, `SELECT k.bucket, SUM(k.n) FROM key_counts k WHERE `+c.keys(q)+`
+	rows, err := s.db.query(ctx, `SELECT k.bucket, SUM(k.n) FROM key_counts k WHERE `+c.keys(q, "")+`
 		GROUP BY k.bucket ORDER BY k.bucket`, c.args...)
 	return collect(rows, err, func(row scanner) (b bucket, err error) {
 		return b, row.Scan(&b.first, &b.n)
@@ -64,16 +58,15 @@ const skipFrom = 200
 
 // skip replaces most of the offset of a list in the order of IDs by the ID to begin at, so that
 // the rows before it need not be walked through. The list is empty from there on when end is true.
-func (s *Keys) skip(ctx context.Context, q kms.Query) (begin string, offset int, end bool, err error) {
-	byID := len(q.Sort) == 0 || q.Sort[0] == kms.Order{By: kms.ByID}
-	if q.Offset < skipFrom || !byID || !countable(q) {
-		return "", q.Offset, false, nil
+func (s *Keys) skip(ctx context.Context, part stretch, offset int) (begin string, left int, end bool, err error) {
+	byID := len(part.Sort) == 0 || part.Sort[0] == kms.Order{By: kms.ByID}
+	if offset < skipFrom || !byID || !countable(part) {
+		return "", offset, false, nil
 	}
-	buckets, err := s.buckets(ctx, q)
+	buckets, err := s.buckets(ctx, part.Query)
 	if err != nil {
 		return "", 0, false, err
 	}
-	offset = q.Offset
 	for _, b := range buckets {
 		if offset < b.n {
 			return b.first, offset, false, nil

@@ -9,91 +9,176 @@ import (
 	"strongroom/kms"
 )
 
-// ListKeys implements kms.Store. The page is found in an index that covers what is asked for, and
-// only the rows on it are read: CROSS JOIN keeps SQLite from beginning with all rows.
+// ListKeys implements kms.KeyStore. The page is found in an index that covers what is asked for,
+// and only the rows on it are read.
 func (s *Keys) ListKeys(ctx context.Context, q kms.Query) ([]kms.Key, error) {
-	if !q.Scope.Exact() {
-		return s.listAllowed(ctx, q)
+	switch {
+	case q.Search != nil:
+		return s.searchKeys(ctx, q)
+	case !q.Scope.Exact():
+		return s.pick(ctx, q, func(id, ring string) bool { return q.Scope.Allows(ring, id) })
 	}
-	begin, skipped, end, err := s.skip(ctx, q)
+	narrow, err := s.narrow(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var page []kms.Key
+	offset := q.Offset
+	for _, part := range stretches(q) {
+		keys, err := s.listStretch(ctx, part, narrow, q.Limit-len(page), offset)
+		if err != nil {
+			return nil, err
+		}
+		page = append(page, keys...)
+		switch {
+		case len(page) == q.Limit:
+			return page, nil
+		case len(keys) > 0:
+			offset = 0
+		case offset > 0: // which is not less than what the stretch has
+			n, err := s.countStretch(ctx, part, narrow)
+			if err != nil {
+				return nil, err
+			}
+			offset -= n
+		}
+	}
+	return page, nil
+}
+
+// listStretch reads a page of a stretch. CROSS JOIN keeps SQLite from beginning with all rows.
+func (s *Keys) listStretch(ctx context.Context, part stretch, narrow kms.Property, limit, offset int) ([]kms.Key, error) {
+	begin, skipped, end, err := s.skip(ctx, part, offset)
 	if err != nil || end {
 		return nil, err
 	}
 	var c conditions
-	where, order := c.keys(q), orderOf(q.Sort)
+	where, order := c.stretch(part, narrow), orderOf(part.Sort)
+	inner := order
+	if narrow != "" {
+		inner = unindexed(part.Sort)
+	}
 	if begin != "" {
 		where += " AND k.id >= " + c.arg(begin)
 	}
-	limit, offset := c.arg(q.Limit), c.arg(skipped)
+	most, from := c.arg(limit), c.arg(skipped)
 	rows, err := s.db.query(ctx, `
 		SELECT `+keyColumns+`
-		FROM (SELECT k.id FROM keys k WHERE `+where+` ORDER BY `+order+` LIMIT `+limit+` OFFSET `+offset+`) page
+		FROM (SELECT k.id FROM keys k WHERE `+where+` ORDER BY `+inner+` LIMIT `+most+` OFFSET `+from+`) page
 		CROSS JOIN keys k WHERE k.instance = $1 AND k.id = page.id
 		ORDER BY `+order, c.args...)
 	return collect(rows, err, s.scanKey)
 }
 
-// CountKeys implements kms.Store.
+// CountKeys implements kms.KeyStore.
 func (s *Keys) CountKeys(ctx context.Context, q kms.Query) (n int, err error) {
-	if !q.Scope.Exact() {
-		return n, s.allowed(ctx, q, func(string) bool { n++; return true })
+	switch {
+	case q.Search != nil:
+		return s.countFound(ctx, q)
+	case !q.Scope.Exact():
+		return n, s.walk(ctx, q, func(id, ring string) bool {
+			if q.Scope.Allows(ring, id) {
+				n++
+			}
+			return true
+		})
 	}
-	if countable(q) {
-		buckets, err := s.buckets(ctx, q)
+	narrow, err := s.narrow(ctx, q)
+	if err != nil {
+		return 0, err
+	}
+	return s.countStretch(ctx, stretch{Query: q}, narrow)
+}
+
+func (s *Keys) countStretch(ctx context.Context, part stretch, narrow kms.Property) (n int, err error) {
+	if countable(part) {
+		buckets, err := s.buckets(ctx, part.Query)
 		for _, b := range buckets {
 			n += b.n
 		}
 		return n, err
 	}
 	var c conditions
-	where := c.keys(q)
+	where := c.stretch(part, narrow)
 	return n, s.db.queryRow(ctx, `SELECT count(*) FROM keys k WHERE `+where, c.args...).Scan(&n)
 }
 
-// listAllowed is ListKeys for a scope that SQL cannot express.
-func (s *Keys) listAllowed(ctx context.Context, q kms.Query) ([]kms.Key, error) {
+// pick is ListKeys for what SQL cannot express: wanted says which of the keys that q asks for are
+// meant.
+func (s *Keys) pick(ctx context.Context, q kms.Query, wanted func(id, ring string) bool) ([]kms.Key, error) {
 	ids := []string{}
 	skip := q.Offset
-	err := s.allowed(ctx, q, func(id string) bool {
-		if skip > 0 {
+	if q.Limit == 0 {
+		return nil, nil
+	}
+	err := s.walk(ctx, q, func(id, ring string) bool {
+		switch {
+		case !wanted(id, ring):
+		case skip > 0:
 			skip--
-		} else if len(ids) < q.Limit {
+		default:
 			ids = append(ids, id)
 		}
 		return len(ids) < q.Limit
 	})
-	if err != nil || len(ids) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	c := conditions{args: []any{string(q.Instance)}}
-	rows, err := s.db.query(ctx, `SELECT `+keyColumns+` FROM keys k
-		WHERE k.instance = $1 AND `+c.among("k.id", ids)+` ORDER BY `+orderOf(q.Sort), c.args...)
-	return collect(rows, err, s.scanKey)
+	return s.keysIn(ctx, q, ids)
 }
 
-// allowed calls found with the IDs of the keys that q asks for, in its order and whatever its
-// limit and offset, until it returns false.
-func (s *Keys) allowed(ctx context.Context, q kms.Query, found func(id string) bool) error {
-	var c conditions
-	where := c.keys(q)
-	rows, err := s.db.query(ctx, `SELECT k.id, k.ring FROM keys k WHERE `+where+` ORDER BY `+orderOf(q.Sort), c.args...)
+// walk calls found with the IDs and rings of the keys that q asks for, but for its search, in its
+// order and whatever its limit and offset, until it returns false.
+func (s *Keys) walk(ctx context.Context, q kms.Query, found func(id, ring string) bool) error {
+	narrow, err := s.narrow(ctx, q)
 	if err != nil {
 		return err
+	}
+	for _, part := range stretches(q) {
+		more, err := s.walkStretch(ctx, part, narrow, found)
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Keys) walkStretch(ctx context.Context, part stretch, narrow kms.Property, found func(id, ring string) bool) (more bool, err error) {
+	var c conditions
+	where := c.stretch(part, narrow)
+	order := orderOf(part.Sort)
+	if narrow != "" {
+		order = unindexed(part.Sort)
+	}
+	rows, err := s.db.query(ctx, `SELECT k.id, k.ring FROM keys k WHERE `+where+` ORDER BY `+order, c.args...)
+	if err != nil {
+		return false, err
 	}
 	defer rows.Close()
 	var id, ring string
 	for rows.Next() {
 		if err := rows.Scan(&id, &ring); err != nil {
-			return err
+			return false, err
 		}
-		if q.Scope.Allows(ring, id) && !found(id) {
-			return nil
+		if !found(id, ring) {
+			return false, nil
 		}
 	}
-	return rows.Err()
+	return true, rows.Err()
 }
 
-// CountLive implements kms.Store.
+// keysIn returns those of the keys that q asks for, in its order, but for its search.
+func (s *Keys) keysIn(ctx context.Context, q kms.Query, ids []string) ([]kms.Key, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var c conditions
+	where := c.keys(q, "") + " AND " + c.among("k.id", ids)
+	rows, err := s.db.query(ctx, `SELECT `+keyColumns+` FROM keys k WHERE `+where+` ORDER BY `+unindexed(q.Sort), c.args...)
+	return collect(rows, err, s.scanKey)
+}
+
+// CountLive implements kms.KeyStore.
 func (s *Keys) CountLive(ctx context.Context, in kms.InstanceID) (n int, err error) {
 	return n, s.db.queryRow(ctx, `SELECT count(*) FROM keys WHERE instance = $1 AND state < $2`,
 		string(in), int(kms.Destroyed)).Scan(&n)
@@ -120,8 +205,14 @@ func (c *conditions) among(column string, values []string) string {
 	return column + " IN (" + placeholders(first, len(values)) + ")"
 }
 
-// keys returns the condition for the keys that q asks for. The instance is argument 1.
-func (c *conditions) keys(q kms.Query) string {
+// stretch returns the condition for a stretch of a list.
+func (c *conditions) stretch(part stretch, narrow kms.Property) string {
+	return c.keys(part.Query, narrow) + part.also
+}
+
+// keys returns the condition for the keys that q asks for, but for its search. The instance is
+// argument 1. narrow is the date by which the keys are best found, or empty.
+func (c *conditions) keys(q kms.Query, narrow kms.Property) string {
 	all := []string{"k.instance = " + c.arg(string(q.Instance)), c.states(q)}
 	if q.Extractable != nil {
 		all = append(all, "k.extractable = "+c.arg(*q.Extractable))
@@ -130,9 +221,19 @@ func (c *conditions) keys(q kms.Query) string {
 		all = append(all, "k.ring = "+c.arg(string(q.Ring)))
 	}
 	if !q.Scope.All && q.Scope.Exact() {
-		all = append(all, "("+c.among("k.ring", q.Scope.Rings)+" OR "+c.among("k.id", q.Scope.Keys)+")")
+		all = append(all, c.scope(q))
 	}
-	return strings.Join(all, " AND ")
+	return strings.Join(append(all, c.dates(q, narrow)...), " AND ")
+}
+
+func (c *conditions) scope(q kms.Query) string {
+	switch {
+	case len(q.Scope.Keys) == 0:
+		return c.among("k.ring", q.Scope.Rings)
+	case len(q.Scope.Rings) == 0:
+		return c.among("k.id", q.Scope.Keys)
+	}
+	return "(" + c.among("k.ring", q.Scope.Rings) + " OR " + c.among("k.id", q.Scope.Keys) + ")"
 }
 
 // states is the condition for the state of a key at q.Now: an active key whose time is over
@@ -176,6 +277,10 @@ func orderOf(sort []kms.Order) string {
 	}
 	return strings.Join(append(by, "k.id"), ", ")
 }
+
+// unindexed is orderOf for keys that are found by something else and then sorted: the plus signs
+// keep SQLite from walking along an index that has all keys in this order.
+func unindexed(sort []kms.Order) string { return strings.ReplaceAll(orderOf(sort), "k.", "+k.") }
 
 func direction(o kms.Order) string {
 	if o.Descending {

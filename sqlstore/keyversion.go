@@ -44,7 +44,10 @@ func (s *Keys) insertVersion(ctx context.Context, t *tx, k kms.Key, v kms.Versio
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		string(k.Instance), string(k.ID), v.Number, string(v.ID), micros(v.Created), int64(v.Generation),
 		string(v.Origin), v.Size, v.Material[:], v.Sealed, s.db.sum("key_versions", versionColumns(k, v)...))
-	return err
+	if err != nil || v.First == nil {
+		return err
+	}
+	return s.insertFirst(ctx, t, *v.First)
 }
 
 // versionColumns are the columns that a version's MAC covers.

@@ -58,6 +58,10 @@ func (s *Keys) DestroyInstance(ctx context.Context, in kms.InstanceID) error {
 		for _, statement := range []string{
 			`DELETE FROM instance_keys WHERE instance = $1`,
 			`DELETE FROM key_counts WHERE instance = $1`,
+			`DELETE FROM key_rings WHERE instance = $1`,
+			`DELETE FROM instance_policies WHERE instance = $1`,
+			`DELETE FROM import_tokens WHERE instance = $1`,
+			`DELETE FROM first_requests WHERE instance = $1`,
 		} {
 			if _, err := t.exec(ctx, statement, string(in)); err != nil {
 				return err
@@ -94,6 +98,10 @@ func (s *Keys) destroyKeys(ctx context.Context, in kms.InstanceID) (more bool, e
 		for _, statement := range []string{
 			`DELETE FROM key_aliases WHERE instance = $1 AND key <= $2`,
 			`DELETE FROM key_versions WHERE instance = $1 AND key <= $2`,
+			`DELETE FROM key_registrations WHERE instance = $1 AND key <= $2`,
+			`DELETE FROM key_names WHERE instance = $1 AND bucket <= $2`,
+			`DELETE FROM key_uses WHERE instance = $1 AND key <= $2`,
+			`DELETE FROM key_data WHERE instance = $1 AND key <= $2`,
 			`DELETE FROM keys WHERE instance = $1 AND id <= $2`,
 		} {
 			if _, err := t.exec(ctx, statement, string(in), last); err != nil {

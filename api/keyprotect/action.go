@@ -37,6 +37,22 @@ type wrapped struct {
 	RewrappedKeyVersion *version `json:"rewrappedKeyVersion,omitempty"`
 }
 
+// newWrapped shows what was wrapped, and wipes what was drawn.
+func newWrapped(w kms.Wrapped) wrapped {
+	defer w.Drawn.Wipe()
+	return wrapped{
+		Plaintext:  base64.StdEncoding.EncodeToString(w.Drawn.Reveal()),
+		Ciphertext: w.Ciphertext,
+		KeyVersion: version{ID: w.Version},
+	}
+}
+
+func newRewrapped(r kms.Rewrapped) wrapped {
+	return wrapped{
+		Ciphertext: r.Ciphertext, KeyVersion: version{ID: r.Version}, RewrappedKeyVersion: &version{ID: r.Newest},
+	}
+}
+
 func (s *server) wrapKey() handler {
 	return handle(s, kms.ActionWrap, parseWrap, func(ctx context.Context, who iam.Caller, ref kms.Ref, in wrapRequest) (answer, error) {
 		defer in.plaintext.Wipe()
@@ -44,12 +60,7 @@ func (s *server) wrapKey() handler {
 		if err != nil {
 			return answer{}, err
 		}
-		defer out.Drawn.Wipe()
-		return answer{Type: typeKeyAction, Body: wrapped{
-			Plaintext:  base64.StdEncoding.EncodeToString(out.Drawn.Reveal()),
-			Ciphertext: out.Ciphertext,
-			KeyVersion: version{ID: out.Version},
-		}}, nil
+		return answer{Type: typeKeyAction, Body: newWrapped(out)}, nil
 	})
 }
 
@@ -79,22 +90,27 @@ type unwrapped struct {
 	RewrappedKeyVersion *version `json:"rewrappedKeyVersion,omitempty"`
 }
 
+// newUnwrapped shows a data key, and wipes it.
+func newUnwrapped(u kms.Unwrapped) unwrapped {
+	defer u.Plaintext.Wipe()
+	out := unwrapped{
+		Plaintext:  base64.StdEncoding.EncodeToString(u.Plaintext.Reveal()),
+		KeyVersion: version{ID: u.Version},
+		Ciphertext: u.Rewrapped,
+	}
+	if u.Rewrapped != "" {
+		out.RewrappedKeyVersion = &version{ID: u.RewrappedVersion}
+	}
+	return out
+}
+
 func (s *server) unwrapKey() handler {
 	return handle(s, kms.ActionUnwrap, parseUnwrap, func(ctx context.Context, who iam.Caller, ref kms.Ref, in unwrapRequest) (answer, error) {
 		out, err := s.keys.Unwrap(ctx, who, ref, in.Ciphertext, in.AAD)
 		if err != nil {
 			return answer{}, err
 		}
-		defer out.Plaintext.Wipe()
-		body := unwrapped{
-			Plaintext:  base64.StdEncoding.EncodeToString(out.Plaintext.Reveal()),
-			KeyVersion: version{ID: out.Version},
-			Ciphertext: out.Rewrapped,
-		}
-		if out.Rewrapped != "" {
-			body.RewrappedKeyVersion = &version{ID: out.RewrappedVersion}
-		}
-		return answer{Type: typeKeyAction, Body: body}, nil
+		return answer{Type: typeKeyAction, Body: newUnwrapped(out)}, nil
 	})
 }
 
@@ -104,29 +120,25 @@ func (s *server) rewrapKey() handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return answer{Type: typeKeyAction, Body: wrapped{
-			Ciphertext: out.Ciphertext, KeyVersion: version{ID: out.Version}, RewrappedKeyVersion: &version{ID: out.Newest},
-		}}, nil
+		return answer{Type: typeKeyAction, Body: newRewrapped(out)}, nil
 	})
 }
 
 // parseRotate reads the material that the key is rotated to, if any.
-func parseRotate(c *call) (custody.Secret, error) {
-	var body struct {
-		Payload string `json:"payload"`
-	}
+func parseRotate(c *call) (n kms.NewVersion, err error) {
+	repeat := repeatOf(c)
+	var body broughtMaterial
 	if err := c.JSON(&body, httpface.KnownFields); err != nil {
-		return custody.Secret{}, err
+		return n, err
 	}
-	return decodeField("payload", "a base64 encoded key material", body.Payload)
+	n.Repeat = repeat.request()
+	n.Payload, n.Transported, err = body.parse()
+	return n, err
 }
 
 func (s *server) rotateKey() handler {
-	return handle(s, kms.ActionRotate, parseRotate, func(ctx context.Context, who iam.Caller, ref kms.Ref, material custody.Secret) (answer, error) {
-		if err := s.keys.Rotate(ctx, who, ref, material); err != nil {
-			return answer{}, err
-		}
-		return answer{}, nil
+	return handle(s, kms.ActionRotate, parseRotate, func(ctx context.Context, who iam.Caller, ref kms.Ref, n kms.NewVersion) (answer, error) {
+		return answer{}, s.keys.Rotate(ctx, who, ref, n)
 	})
 }
 
@@ -135,13 +147,15 @@ func (s *server) rotateKey() handler {
 func (s *server) legacyAction() handler {
 	actions := map[string]handler{
 		"wrap": s.wrapKey(), "unwrap": s.unwrapKey(), "rewrap": s.rewrapKey(), "rotate": s.rotateKey(),
+		"disable": s.disableKey(), "enable": s.enableKey(), "restore": s.restoreKey(),
+		"setKeyForDeletion": s.setKeyForDeletion(), "unsetKeyForDeletion": s.unsetKeyForDeletion(),
 	}
 	unknown := func(ctx context.Context, who iam.Caller, c *call) (answer, error) {
 		ref, err := refOf(c)
 		if err != nil {
 			return answer{}, err
 		}
-		err = kms.ErrParameter.On("action", "one of wrap, unwrap, rewrap and rotate")
+		err = kms.ErrParameter.On("action", "one of disable, enable, restore, rewrap, rotate, setKeyForDeletion, unsetKeyForDeletion, unwrap and wrap")
 		return answer{}, s.keys.Refuse(ctx, who, kms.ActionUnknown, ref, err)
 	}
 	return func(ctx context.Context, who iam.Caller, c *call) (answer, error) {
@@ -150,7 +164,10 @@ func (s *server) legacyAction() handler {
 		if !ok {
 			h = unknown
 		}
-		if name == "rotate" {
+		switch name {
+		case "restore":
+			c.Trail.Success = http.StatusCreated
+		case "rotate", "disable", "enable", "setKeyForDeletion", "unsetKeyForDeletion":
 			c.Trail.Success = http.StatusNoContent
 		}
 		return h(ctx, who, c)

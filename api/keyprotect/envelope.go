@@ -4,17 +4,23 @@ import "time"
 
 // Types of what is sent: as collectionType in an envelope, and as Content-Type.
 const (
-	typeKey       = "application/vnd.ibm.kms.key+json"
-	typeVersion   = "application/vnd.ibm.kms.key.version+json"
-	typeKeyAction = "application/vnd.ibm.kms.key_action+json"
-	typeError     = "application/vnd.ibm.kms.error+json"
+	typeKey          = "application/vnd.ibm.kms.key+json"
+	typeVersion      = "application/vnd.ibm.kms.key.version+json"
+	typeKeyAction    = "application/vnd.ibm.kms.key_action+json"
+	typePolicy       = "application/vnd.ibm.kms.policy+json"
+	typeAllowedIP    = "application/vnd.ibm.kms.allowed_ip_metadata+json"
+	typeAlias        = "application/vnd.ibm.kms.alias+json"
+	typeKeyRing      = "application/vnd.ibm.kms.key_ring+json"
+	typeRegistration = "application/vnd.ibm.kms.registration+json"
+	typeError        = "application/vnd.ibm.kms.error+json"
 )
 
 // metadata heads every collection.
 type metadata struct {
-	CollectionType  string `json:"collectionType"`
-	CollectionTotal int    `json:"collectionTotal"`
-	TotalCount      *int   `json:"totalCount,omitempty"`
+	CollectionType  string       `json:"collectionType"`
+	CollectionTotal int          `json:"collectionTotal"`
+	TotalCount      *int         `json:"totalCount,omitempty"`
+	SearchQuery     *searchQuery `json:"searchQuery,omitempty"`
 }
 
 // collection is the envelope of what is sent.

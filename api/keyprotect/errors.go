@@ -14,9 +14,11 @@ import (
 
 // Failures of the face itself.
 var (
-	errBody   = fault.New(fault.Invalid, "the body is not valid")
-	errNoBody = fault.New(fault.Invalid, "the body is missing")
-	errTotal  = fault.New(fault.Invalid, "the collection total does not match the number of resources")
+	errBody      = fault.New(fault.Invalid, "the body is not valid")
+	errNoBody    = fault.New(fault.Invalid, "the body is missing")
+	errMismatch  = fault.New(fault.Invalid, "the body holds another policy than the query parameter says")
+	errOnePolicy = fault.New(fault.Invalid, "with the query parameter policy the body holds one policy")
+	errTotal     = fault.New(fault.Invalid, "the collection total does not match the number of resources")
 )
 
 // reason is how clients know a failure. In its message {name} stands for what is at fault and
@@ -28,6 +30,8 @@ type reason struct {
 	message string
 	target  string
 	name    string
+	// clause says that the detail, if there is one, is told before what could not be done.
+	clause bool
 }
 
 const badBody = "Invalid body data was passed. Please ensure the data passed had valid formatting with no invalid characters: {detail}"
@@ -41,6 +45,7 @@ func reasons() []reason {
 		{fault: errNoBody, code: "NO_BODY_ERR", message: "Missing body in request"},
 		{fault: errTotal, code: "COLLECTION_TOTAL_MISMATCH_ERR", message: "Collection total does not match number of resources"},
 		{fault: kms.ErrField, code: "INVALID_FIELD_ERR", message: "The field '{name}' must be: {detail}", target: "field"},
+		{fault: kms.ErrHeader, code: "INVALID_FIELD_ERR", message: "The header '{name}' must be: {detail}", target: "header"},
 		{fault: kms.ErrParameter, code: "INVALID_QUERY_PARAM_ERR", message: "The query_param '{name}' must be: {detail}", target: "query_param"},
 		{
 			fault: kms.ErrNeedPayload, code: "KEY_PAYLOAD_REQ_ERR", target: "field", name: "payload",
@@ -51,12 +56,76 @@ func reasons() []reason {
 		{fault: kms.ErrRingNotFound, code: "KEY_RING_NOT_FOUND_ERR", message: "key ring does not exist"},
 		{fault: kms.ErrAliasTaken, code: "KEY_ALIAS_NOT_UNIQUE_ERR", message: "The alias is already used in this instance"},
 		{fault: kms.ErrAliasQuota, code: "KEY_ALIAS_QUOTA_ERR", message: "A key can have at most 5 aliases"},
-		{fault: kms.ErrState, code: "KEY_ACTION_INVALID_STATE_ERR", message: "Key is not in a valid state"},
+		{fault: kms.ErrAliasNotFound, code: "KEY_ALIAS_NOT_FOUND_ERR", message: "The key does not have this alias"},
+		{fault: kms.ErrRingTaken, code: "KEY_RING_ID_NOT_UNIQUE_ERR", message: "The instance already has a key ring with this ID"},
+		{fault: kms.ErrRingQuota, code: "KEY_RING_QUOTA_ERR", message: "The instance has as many key rings as it can have"},
+		{fault: kms.ErrRingNotEmpty, code: "KEY_RING_NOT_EMPTY_ERR", message: "The key ring holds keys: Please move or delete them"},
+		{
+			fault: kms.ErrProtecting, code: "PROTECTED_RESOURCE_ERR", target: "query_param", name: "force",
+			message: "Key is protecting one or more cloud resources",
+		},
+		{
+			fault: kms.ErrRetained, code: "PREV_KEY_DEL_ERR",
+			message: "The key cannot be deleted because it's protecting a cloud resource that has a retention policy: " +
+				"Please wait until the retention period is over",
+		},
+		{fault: kms.ErrServiceOnly, code: "SERVICE_ONLY_ERR", message: "This action can only be done by a service (service to service)"},
+		{fault: kms.ErrNotOwner, code: "RESOURCE_OWNER_ERR", message: "The resource(s) queried does not belong to the service"},
+		{fault: kms.ErrRegistrationNotFound, code: "REGISTRATION_NOT_FOUND_ERR", message: "The resource is not registered with the key"},
+		{fault: kms.ErrRegistered, code: "REGISTRATION_NOT_UNIQUE_ERR", message: "The resource is already registered with the key"},
+		{fault: kms.ErrRegisterState, code: "KEY_INVALID_STATE_ERR", message: "Key is not in a valid state"},
+		{fault: kms.ErrRegisterNotRoot, code: "KEY_ROOT_REQ_REG_ERR", message: "Requested action can only be completed with a root key"},
+		{
+			fault: kms.ErrOldVersion, code: "KEY_VERSION_INVALID",
+			message: "This request requires that the key version is later than current registration key version",
+		},
+		{fault: kms.ErrState, code: "KEY_ACTION_INVALID_STATE_ERR", message: "Key is not in a valid state", clause: true},
+		{fault: kms.ErrTooEarly, code: "REQ_TOO_EARLY_ERR", message: "The key was updated recently: {detail}"},
+		{
+			fault: kms.ErrExpired, code: "KEY_EXPIRED_ERR", clause: true,
+			message: "The action could not be performed on the key because the key is expired.",
+		},
+		{fault: kms.ErrRestoreExpired, code: "KEY_RESTORE_EXPIRED", message: "Key restoration has expired"},
+		{
+			fault: kms.ErrNotDualAuth, code: "NOT_DUAL_AUTH_ERR",
+			message: "The key is not dual auth enabled and cannot be set for deletion",
+		},
+		{
+			fault: kms.ErrNotAuthorized, code: "AUTHORIZATIONS_NOT_MET", clause: true,
+			message: "Number of authorizations required to delete is not met",
+		},
+		{
+			fault: kms.ErrMaterialAccess, code: "KEY_CREATE_IMPORT_ACCESS_ERR",
+			message: "KeyCreateImportAccess instance policy does not allow this action",
+		},
+		{
+			fault: errMismatch, code: "BODY_QUERY_PARAM_MISMATCH_ERR",
+			message: "Data in body does not match data required by query parameter",
+		},
+		{
+			fault: errOnePolicy, code: "NUM_COLLECTION_RESOURCE_ERR",
+			message: "Only a single instance policy may be created per query parameter. Please pass single resource object",
+		},
 		{
 			fault: kms.ErrRotatedAgain, code: "KEY_ROTATION_NOT_PERMITTED",
 			message: "This root key has been rotated within the last hour: Only one 'rotate' action per hour is permitted",
 		},
 		{fault: kms.ErrDeleted, code: "KEY_DELETED_ERR", message: "Key has already been deleted. Please delete references to this key."},
+		{fault: kms.ErrImportTokenExpired, code: "IMPORT_TOKEN_EXPIRED_ERR", message: "The import token has expired."},
+		{fault: kms.ErrNoImportToken, code: "IMPORT_TOKEN_NOT_FOUND_ERR", message: "The instance has no import token"},
+		{fault: kms.ErrNoTransport, code: "IMPORT_TOKEN_UNSUPPORTED_ERR", message: "The crypto module of this server cannot receive keys under an import token"},
+		{
+			fault: kms.ErrNonce, code: "INCORRECT_NONCE_ERR",
+			message: "The encrypted nonce given does not match existing record: Please ensure the correct nonce was given in the request",
+		},
+		{
+			fault: kms.ErrNonceSealing, code: "INCORRECT_NONCE_IV_ERR",
+			message: "The provided encrypted nonce was not encrypted with the key material given OR the provided IV does not match the encrypted nonce",
+		},
+		{
+			fault: kms.ErrRepeatDiffers, code: "IDEMPOTENCY_KEY_REUSED_ERR", target: "header", name: "Idempotency-Key",
+			message: "The idempotency key was used for another request within the last 24 hours",
+		},
 		{fault: kms.ErrUnreadable, code: "UNPROCESSABLE_CIPHERTEXT_ERR", message: "The provided ciphertext is invalid or corrupted"},
 	}
 }
@@ -64,16 +133,60 @@ func reasons() []reason {
 // contextOf says what could not be done.
 func contextOf(action iam.Action) string {
 	switch action {
-	case kms.ActionCreate:
+	case kms.ActionCreate, kms.ActionCreateWithPolicies:
 		return "Key could not be created"
 	case kms.ActionRead, kms.ActionMetadata:
 		return "Key could not be retrieved"
 	case kms.ActionList, kms.ActionHead:
 		return "Keys could not be retrieved"
+	case kms.ActionCreateImportToken:
+		return "Import Token could not be created"
+	case kms.ActionReadImportToken:
+		return "Import Token could not be retrieved"
 	case kms.ActionDelete:
 		return "Key could not be deleted"
 	case kms.ActionRotate:
 		return "Key could not be rotated"
+	case kms.ActionRestore:
+		return "Key could not be restored"
+	case kms.ActionPurge:
+		return "Key could not be purged"
+	case kms.ActionDisable:
+		return "Key could not be disabled"
+	case kms.ActionEnable:
+		return "Key could not be enabled"
+	case kms.ActionSync:
+		return "Could not initiate sync requests to associated resources"
+	case kms.ActionPolicyRead:
+		return "Policies could not be retrieved"
+	case kms.ActionPolicyWrite:
+		return "Policies could not be updated"
+	case kms.ActionInstancePolicyRead:
+		return "Instance policy could not be retrieved"
+	case kms.ActionInstancePolicyWrite:
+		return "Instance policy could not be created"
+	case kms.ActionAllowedPort:
+		return "Allowed IP port could not be retrieved"
+	case kms.ActionPatch:
+		return "Key could not be updated"
+	case kms.ActionAliasCreate:
+		return "Alias could not be created"
+	case kms.ActionAliasDelete:
+		return "Alias could not be deleted"
+	case kms.ActionRingCreate:
+		return "Key ring could not be created"
+	case kms.ActionRingList:
+		return "Key rings could not be retrieved"
+	case kms.ActionRingDelete:
+		return "Key ring could not be deleted"
+	case kms.ActionRegistrationList:
+		return "Registrations could not be retrieved"
+	case kms.ActionRegistrationCreate:
+		return "Registration could not be created"
+	case kms.ActionRegistrationWrite, kms.ActionRegistrationReplace:
+		return "Registration could not be updated"
+	case kms.ActionRegistrationDelete:
+		return "Registration could not be deleted"
 	case kms.ActionVersions:
 		return "KeyVersion(s) could not be retrieved"
 	case kms.ActionWrap:
@@ -109,8 +222,7 @@ const moreInfo = "https://cloud.ibm.com/apidocs/key-protect"
 
 // fail renders a failure.
 func fail(c *call, err error) answer {
-	var f *fault.Fault
-	errors.As(err, &f) // the first, which says what kind of failure it is
+	f := firstFault(err)
 	status := statusOf(f)
 	for _, r := range reasons() {
 		if r.fault == f {
@@ -121,6 +233,12 @@ func fail(c *call, err error) answer {
 	return collect(typeError, []errorObject{{Message: text}}).sendAs(status)
 }
 
+// firstFault is the outermost fault of an error, which says what kind of failure it is; nil for none.
+func firstFault(err error) (f *fault.Fault) {
+	errors.As(err, &f)
+	return f
+}
+
 // statusOf hides the difference between "not known" and "not allowed", as the protocol does.
 func statusOf(f *fault.Fault) int {
 	switch {
@@ -128,6 +246,8 @@ func statusOf(f *fault.Fault) int {
 		return http.StatusInternalServerError
 	case f == httpface.ErrNoMethod:
 		return http.StatusMethodNotAllowed
+	case f == kms.ErrServiceOnly, f == kms.ErrNotOwner: // these know the key
+		return http.StatusForbidden
 	case f.Kind() == fault.Forbidden:
 		return http.StatusUnauthorized
 	}
@@ -143,7 +263,8 @@ func detailOf(err error, f *fault.Fault) fault.Detail {
 	return fault.Detail{Fault: f}
 }
 
-func (r reason) render(c *call, status int, d fault.Detail) answer {
+// reason is the reason of one occurrence of the failure.
+func (r reason) reason(status int, d fault.Detail) errorReason {
 	name := d.Target
 	if name == "" {
 		name = r.name
@@ -153,8 +274,16 @@ func (r reason) render(c *call, status int, d fault.Detail) answer {
 	if r.target != "" {
 		out.Target = &errorTarget{Type: r.target, Name: name}
 	}
-	text := fmt.Sprintf("%s: %s: Please see `reasons` for more details (%s)",
-		http.StatusText(status), contextOf(iam.Action(c.Action)), r.code)
+	return out
+}
+
+func (r reason) render(c *call, status int, d fault.Detail) answer {
+	out := r.reason(status, d)
+	what := contextOf(iam.Action(c.Action))
+	if r.clause && d.Text != "" {
+		what = d.Text + ": " + what
+	}
+	text := fmt.Sprintf("%s: %s: Please see `reasons` for more details (%s)", http.StatusText(status), what, r.code)
 	return collect(typeError, []errorObject{{Message: text, Reasons: []errorReason{out}}}).sendAs(status)
 }
 

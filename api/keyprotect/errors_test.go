@@ -50,6 +50,17 @@ func routes(key string) [][3]string {
 		{"POST", "/keys/" + key + "/actions/unwrap", ""},
 		{"POST", "/keys/" + key + "/actions/rewrap", `{"ciphertext":"wdek"}`},
 		{"POST", "/keys/" + key + "/actions/rotate", `{"payload":"!"}`},
+		{"PUT", "/keys/" + key + "/policies?policy=x", "{}"},
+		{"GET", "/keys/" + key + "/policies?policy=x", ""},
+		{"PUT", "/instance/policies", "{}"},
+		{"GET", "/instance/policies?policy=x", ""},
+		{"GET", "/instance/allowed_ip_port?x=y", ""},
+		{"POST", "/keys_with_policy_overrides", "{"},
+		{"POST", "/keys/" + key + "/actions/disable", "{"},
+		{"POST", "/keys/" + key + "/actions/enable", "{"},
+		{"POST", "/keys/" + key + "/actions/sync", "{"},
+		{"POST", "/keys/" + key + "/actions/setKeyForDeletion", "{"},
+		{"POST", "/keys/" + key + "/actions/unsetKeyForDeletion", "{"},
 		{"POST", "/keys/" + key + "?action=unknown", ""},
 		{"POST", "/keys/" + key + "?action=wrap", "{"},
 	}
@@ -119,7 +130,7 @@ func TestWhatBodiesAreRefusedFor(t *testing.T) {
 		{"/keys", `[]`, 400, "BAD_BODY_ERR", ""},
 		{"/keys", newKey(name) + "x", 400, "BAD_BODY_ERR", ""},
 		{"/keys", newKey(name + `,"extra_field":1`), 400, "BAD_BODY_ERR", `json: unknown field \"extra_field\"`},
-		{"/keys", newKey(name + `,"encryptedNonce":"AAAA"`), 400, "BAD_BODY_ERR", "encryptedNonce"},
+		{"/keys", newKey(name + `,"encryptedNonce":"AAAA"`), 400, "INVALID_FIELD_ERR", "given together with encryptedNonce"},
 		{"/keys", `{"metadata":{"collectionType":"` + keyType + `","collectionTotal":1}}`, 400, "BAD_BODY_ERR", ""},
 		{"/keys", strings.Replace(newKey(name), `}]}`, `},{}]}`, 1), 400, "BAD_BODY_ERR", "Only creation of one key per request is supported"},
 		{"/keys", strings.Replace(newKey(name), `Total":1`, `Total":2`, 1), 400, "COLLECTION_TOTAL_MISMATCH_ERR", ""},
@@ -144,13 +155,14 @@ func TestWhatBodiesAreRefusedFor(t *testing.T) {
 		{"/keys/" + standard + "/actions/wrap", ``, 400, "KEY_ROOT_REQ_ERR", ""},
 		{"/keys/" + standard + "/actions/rotate", ``, 400, "KEY_ROOT_REQ_ERR", ""},
 		{"/keys/" + root + "/actions/rotate", `{"payload":"` + b64("0123456789abcdef") + `"}`, 400, "INVALID_QUERY_PARAM_ERR", "provided only if key is imported"},
-		{"/keys/" + root + "/actions/rotate", `{"iv":"x"}`, 400, "BAD_BODY_ERR", ""},
+		{"/keys/" + root + "/actions/rotate", `{"iv":"x"}`, 400, "INVALID_FIELD_ERR", "given together with iv"},
 		{"/keys/" + imported + "/actions/rotate", `{}`, 400, "KEY_PAYLOAD_REQ_ERR", `"target":{"type":"field","name":"payload"}`},
-		{"/keys/" + root + "?action=restore", ``, 400, "INVALID_QUERY_PARAM_ERR", "Action could not be performed on key"},
+		{"/keys/" + root + "?action=sync", ``, 400, "INVALID_QUERY_PARAM_ERR", "Action could not be performed on key"},
 		{"/keys/" + root, ``, 400, "INVALID_QUERY_PARAM_ERR", ""},
 		{"/keys/" + absent + "/actions/wrap", ``, 404, "KEY_NOT_FOUND_ERR", ""},
-		{"/keys/" + root + "/actions/enable", ``, 404, "", ""},
-		{"/keys/" + root + "/restore", ``, 404, "", ""},
+		{"/keys/" + root + "/actions/enable", `null`, 409, "KEY_ACTION_INVALID_STATE_ERR", "Conflict: Key is not in suspended state: Key could not be enabled: "},
+		{"/keys/" + root + "/actions/enable", `{"x":1}`, 400, "BAD_BODY_ERR", ""},
+		{"/keys/" + root + "/restore", `anything`, 409, "KEY_ACTION_INVALID_STATE_ERR", "Conflict: Key could not be restored: "},
 	} {
 		if r := h.do(t, "POST", c.path, c.body).want(t, c.status, c.code); !strings.Contains(r.text, c.contains) {
 			t.Errorf("%.80s: %s", c.body, r.text)
@@ -165,7 +177,7 @@ func TestUnknownParametersAreRefused(t *testing.T) {
 	h := newHouse(t)
 	id := h.root(t)
 	for _, path := range []string{
-		"/keys?filter=state%3D1", "/keys?search=x,", "/keys?limit=5001", "/keys?limit=0", "/keys?offset=-1", "/keys?limit=1&limit=2",
+		"/keys?filter=state%3D4", "/keys?search=,", "/keys?name=x", "/keys?limit=5001", "/keys?limit=0", "/keys?offset=-1", "/keys?limit=1&limit=2",
 		"/keys?state=4", "/keys?state=1,", "/keys?state=", "/keys?sort=name", "/keys?sort=id,id", "/keys?sort=id,", "/keys?extractable=1",
 		"/keys?totalCount=yes", "/keys?%zz", "/keys/" + id + "/versions?limit=5001", "/keys/" + id + "/versions?sort=id",
 	} {

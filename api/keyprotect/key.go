@@ -27,6 +27,7 @@ type key struct {
 	Extractable           bool               `json:"extractable"`
 	CRN                   string             `json:"crn"`
 	Imported              bool               `json:"imported"`
+	CheckValue            string             `json:"checkValue,omitempty"` // ours: of imported root key material
 	KeyRingID             kms.RingID         `json:"keyRingID"`
 	CreationDate          string             `json:"creationDate,omitempty"`
 	CreatedBy             iam.IdentityID     `json:"createdBy,omitempty"`
@@ -38,6 +39,7 @@ type key struct {
 	LastRotateDate        string             `json:"lastRotateDate,omitempty"`
 	KeyVersion            *version           `json:"keyVersion,omitempty"`
 	DualAuthDelete        *dualAuthDelete    `json:"dualAuthDelete,omitempty"`
+	Rotation              *rotation          `json:"rotation,omitempty"`
 	Deleted               bool               `json:"deleted"`
 	DeletionDate          string             `json:"deletionDate,omitempty"`
 	DeletedBy             iam.IdentityID     `json:"deletedBy,omitempty"`
@@ -54,8 +56,25 @@ type algorithmMetadata struct {
 	Mode      string `json:"mode"`
 }
 
+// dualAuthDelete tells whether two people are needed to delete a key. The other members are there
+// while a first one has authorized it.
 type dualAuthDelete struct {
-	Enabled bool `json:"enabled"`
+	Enabled           bool   `json:"enabled"`
+	KeySetForDeletion *bool  `json:"keySetForDeletion,omitempty"`
+	AuthExpiration    string `json:"authExpiration,omitempty"`
+}
+
+func dualAuthOf(k *kms.Key, now time.Time) *dualAuthDelete {
+	out := &dualAuthDelete{Enabled: k.DualAuth != nil && k.DualAuth.Enabled}
+	if out.Enabled {
+		a := k.AuthorizedAt(now)
+		set := a != nil
+		out.KeySetForDeletion = &set
+		if set {
+			out.AuthExpiration = date(a.Expires)
+		}
+	}
+	return out
 }
 
 // deprecated is what the protocol says of algorithms today.
@@ -67,7 +86,7 @@ func (s *server) minimal(k *kms.Key) key {
 		Type: typeKey, ID: k.ID, Name: k.Name, Aliases: k.Aliases, Description: k.Description,
 		State: k.StateAt(s.now()), ExpirationDate: date(k.Expires), Extractable: k.Extractable,
 		CRN:      crn.Of(crn.KeyProtect, s.region, string(k.Account), string(k.Instance), "key", string(k.ID)).String(),
-		Imported: k.Imported, KeyRingID: k.Ring, Deleted: k.State == kms.Destroyed,
+		Imported: k.Imported, CheckValue: k.CheckValue, KeyRingID: k.Ring, Deleted: k.State == kms.Destroyed,
 	}
 }
 
@@ -90,18 +109,17 @@ func (s *server) full(k *kms.Key) key {
 	out.AlgorithmMetadata = &algorithmMetadata{BitLength: strconv.Itoa(bits), Mode: deprecated}
 	out.LastUpdateDate, out.LastRotateDate = date(k.Updated), date(k.Rotated)
 	out.KeyVersion = &version{ID: k.Newest.ID, CreationDate: date(k.Newest.Created)}
-	out.DualAuthDelete = &dualAuthDelete{}
+	out.DualAuthDelete, out.Rotation = dualAuthOf(k, s.now()), rotationOf(k.Rotation)
 	if k.State == kms.Destroyed {
-		out.tellDeletion(k, s.now())
+		out.tellDeletion(k, s.now(), s.keys.PurgeableFrom(k))
 	}
 	return out
 }
 
 // tellDeletion adds what can still be done with a deleted key, and until when.
-func (out *key) tellDeletion(k *kms.Key, now time.Time) {
+func (out *key) tellDeletion(k *kms.Key, now, purgeable time.Time) {
 	restorable := k.Deleted.Add(kms.RestoreWindow)
-	purgeable := k.Deleted.Add(kms.PurgeWait)
-	restore := now.Before(restorable) && (k.Expires.IsZero() || now.Before(k.Expires))
+	restore := k.Recoverable(now)
 	purge := !now.Before(purgeable)
 	out.DeletionDate, out.DeletedBy = date(k.Deleted), k.DeletedBy
 	out.RestoreExpirationDate, out.RestoreAllowed = date(restorable), &restore
@@ -132,7 +150,11 @@ type newKey struct {
 	Tags           []string `json:"tags"`
 	ExpirationDate string   `json:"expirationDate"`
 	Extractable    *bool    `json:"extractable"`
-	Payload        string   `json:"payload"`
+	broughtMaterial
+
+	// Policies, where they can be given.
+	Rotation       *newRotation `json:"rotation"`
+	DualAuthDelete *newDualAuth `json:"dualAuthDelete"`
 }
 
 // createRequest is a creation that was understood.
@@ -142,24 +164,46 @@ type createRequest struct {
 }
 
 func parseCreate(c *call) (createRequest, error) {
+	req, given, err := parseNewKey(c)
+	if err == nil && (given.Rotation != nil || given.DualAuthDelete != nil) {
+		err = errBody.On("", "policies are given to keys_with_policy_overrides")
+	}
+	return req, err
+}
+
+// parseCreateWithPolicies reads a creation with all policies that the key shall have.
+func parseCreateWithPolicies(c *call) (createRequest, error) {
+	req, given, err := parseNewKey(c)
+	if err != nil {
+		return req, err
+	}
+	dualAuth, err := given.DualAuthDelete.change()
+	req.key.Policies = &kms.PolicyChange{Rotation: given.Rotation.change(), DualAuth: dualAuth}
+	return req, err
+}
+
+// parseNewKey reads the body of a creation.
+func parseNewKey(c *call) (createRequest, newKey, error) {
+	repeat := repeatOf(c)
 	var body newKeys
 	if err := c.JSON(&body, httpface.KnownFields); err != nil {
-		return createRequest{}, err
+		return createRequest{}, newKey{}, err
 	}
 	switch {
 	case body.Metadata == nil:
-		return createRequest{}, errBody.On("", "CollectionMetadata is empty")
+		return createRequest{}, newKey{}, errBody.On("", "CollectionMetadata is empty")
 	case len(body.Resources) == 0:
-		return createRequest{}, errBody.On("", "Resources is empty")
+		return createRequest{}, newKey{}, errBody.On("", "Resources is empty")
 	case len(body.Resources) > 1:
-		return createRequest{}, errBody.On("", "Only creation of one key per request is supported")
+		return createRequest{}, newKey{}, errBody.On("", "Only creation of one key per request is supported")
 	case body.Metadata.CollectionTotal != 1:
-		return createRequest{}, errTotal
+		return createRequest{}, newKey{}, errTotal
 	case body.Metadata.CollectionType != typeKey:
-		return createRequest{}, kms.ErrField.On("collectionType", typeKey)
+		return createRequest{}, newKey{}, kms.ErrField.On("collectionType", typeKey)
 	}
 	n, err := body.Resources[0].parse()
-	return createRequest{key: n, representation: wantsRepresentation(c)}, err
+	n.Repeat = repeat.request()
+	return createRequest{key: n, representation: wantsRepresentation(c)}, body.Resources[0], err
 }
 
 // parse reads the fields that are not plain text. A key is extractable unless it says otherwise.
@@ -177,7 +221,7 @@ func (n newKey) parse() (kms.NewKey, error) {
 			return kms.NewKey{}, kms.ErrField.On("expirationDate", "a date and time in the form of RFC 3339")
 		}
 	}
-	out.Payload, err = decodeField("payload", "a base64 encoded key material", n.Payload)
+	out.Payload, out.Transported, err = n.broughtMaterial.parse()
 	return out, err
 }
 
@@ -220,34 +264,38 @@ func (s *server) getMetadata(ctx context.Context, who iam.Caller, ref kms.Ref, _
 	return sendKey(s.full(&k)), nil
 }
 
-// parseDelete says whether the deleted key is to be shown. What force would override does not
-// exist yet: keys have no registrations.
-func parseDelete(c *call) (representation bool, err error) {
+// deletion says how to delete a key, and whether to show it then.
+type deletion struct{ force, representation bool }
+
+func parseDelete(c *call) (deletion, error) {
 	q := queryOf(c, "force")
-	q.is("force")
-	if representation = wantsRepresentation(c); representation {
+	in := deletion{force: q.is("force"), representation: wantsRepresentation(c)}
+	if in.representation {
 		c.Trail.Success = http.StatusOK
 	}
-	return representation, q.err
+	return in, q.err
 }
 
-func (s *server) deleteKey(ctx context.Context, who iam.Caller, ref kms.Ref, representation bool) (answer, error) {
-	k, err := s.keys.Delete(ctx, who, ref)
+func (s *server) deleteKey(ctx context.Context, who iam.Caller, ref kms.Ref, in deletion) (answer, error) {
+	destroy := s.keys.Delete
+	if in.force {
+		destroy = s.keys.ForceDelete
+	}
+	k, err := destroy(ctx, who, ref)
 	switch {
 	case err != nil:
 		return answer{}, err
-	case representation:
+	case in.representation:
 		return sendKey(s.full(&k)), nil
 	}
 	return answer{}, nil
 }
 
 func parseList(c *call) (kms.ListRequest, error) {
-	q := queryOf(c, "limit", "offset", "state", "extractable", "sort", "totalCount")
-	req := kms.ListRequest{
-		States: q.states(), Extractable: q.flag("extractable"), Sort: q.sort(),
-		Limit: q.limit(), Offset: q.offset(), Total: q.is("totalCount"),
-	}
+	q := queryOf(c, "limit", "offset", "state", "extractable", "filter", "search", "sort", "totalCount")
+	req := q.narrowed()
+	req.Search, req.Sort = q.search(), q.sort()
+	req.Limit, req.Offset, req.Total = q.limit(), q.offset(), q.is("totalCount")
 	return req, q.err
 }
 
@@ -264,12 +312,14 @@ func (s *server) listKeys(ctx context.Context, who iam.Caller, ref kms.Ref, req 
 	if req.Total {
 		out = out.counted(total)
 	}
+	out.Metadata.SearchQuery = showSearch(req.Search)
 	return out.send(), nil
 }
 
 func parseHead(c *call) (kms.ListRequest, error) {
-	q := queryOf(c, "state", "extractable")
-	return kms.ListRequest{States: q.states(), Extractable: q.flag("extractable")}, q.err
+	q := queryOf(c, "state", "extractable", "filter")
+	req := q.narrowed()
+	return req, q.err
 }
 
 func (s *server) headKeys(ctx context.Context, who iam.Caller, ref kms.Ref, req kms.ListRequest) (answer, error) {

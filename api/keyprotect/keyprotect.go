@@ -1,9 +1,9 @@
 // Package keyprotect is the face of the key service: the Key Protect API, version 2, as IBM's
 // clients speak it.
 //
-// It offers creating, reading, listing, deleting, wrapping with, rotating and showing the versions
-// of keys, in the paths of today and in the older form POST /keys/{id}?action=…. What else the API
-// has does not exist here yet and is answered like any unknown path.
+// It offers all of the API but for KMIP and the few calls that docs/key-protect.md lists, which are
+// answered like any unknown path; actions also in the older form POST /keys/{id}?action=…. What
+// IBM's service does not have is under /strongroom/v1.
 //
 // Rules that clients rely on: JSON answers carry a vendor type as Content-Type, "resources" is
 // always an array, request bodies are read without regard to case or to their Content-Type, and a
@@ -12,8 +12,10 @@
 package keyprotect
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,12 +33,13 @@ type Identities interface {
 	Authenticate(ctx context.Context, token string, trail *audit.Trail) (iam.Caller, error)
 }
 
-// Config is what the face works with. All fields are needed.
+// Config is what the face works with. All fields are needed but Port.
 type Config struct {
 	Keys       *kms.Service
 	Identities Identities
 	Log        iam.RefusalRecorder
 	Region     string // part of every CRN
+	Port       int    // that clients reach the face at, for those who may come from some addresses only; zero means 443
 	Now        func() time.Time
 	Logger     *slog.Logger
 }
@@ -44,6 +47,7 @@ type Config struct {
 type server struct {
 	keys   *kms.Service
 	region string
+	port   int
 	now    func() time.Time
 }
 
@@ -56,7 +60,7 @@ type (
 
 // New returns the face.
 func New(cfg Config) *httpface.Face[iam.Caller] {
-	s := &server{keys: cfg.Keys, region: cfg.Region, now: cfg.Now}
+	s := &server{keys: cfg.Keys, region: cfg.Region, port: cmp.Or(cfg.Port, 443), now: cfg.Now}
 	return &httpface.Face[iam.Caller]{
 		Name:         "key-protect",
 		Prefixes:     []string{"/api/v2"},
@@ -78,7 +82,7 @@ func (s *server) routes() []httpface.Route[iam.Caller] {
 			Method: method, Path: "/api/v2" + path, Action: string(action), Status: status, Handle: h,
 		}
 	}
-	return []httpface.Route[iam.Caller]{
+	return slices.Concat([]httpface.Route[iam.Caller]{
 		route("HEAD", "/keys", 200, kms.ActionHead, handle(s, kms.ActionHead, parseHead, s.headKeys)),
 		route("GET", "/keys", 200, kms.ActionList, handle(s, kms.ActionList, parseList, s.listKeys)),
 		route("POST", "/keys", 201, kms.ActionCreate, handle(s, kms.ActionCreate, parseCreate, s.createKey)),
@@ -90,8 +94,33 @@ func (s *server) routes() []httpface.Route[iam.Caller] {
 		route("POST", "/keys/{id}/actions/unwrap", 200, kms.ActionUnwrap, s.unwrapKey()),
 		route("POST", "/keys/{id}/actions/rewrap", 200, kms.ActionRewrap, s.rewrapKey()),
 		route("POST", "/keys/{id}/actions/rotate", 204, kms.ActionRotate, s.rotateKey()),
+		route("POST", "/keys/{id}/actions/disable", 204, kms.ActionDisable, s.disableKey()),
+		route("POST", "/keys/{id}/actions/enable", 204, kms.ActionEnable, s.enableKey()),
+		route("POST", "/keys/{id}/actions/setKeyForDeletion", 204, kms.ActionAuthorize, s.setKeyForDeletion()),
+		route("POST", "/keys/{id}/actions/unsetKeyForDeletion", 204, kms.ActionUnauthorize, s.unsetKeyForDeletion()),
+		route("POST", "/keys/{id}/actions/sync", 204, kms.ActionSync, s.syncKey()),
+		route("POST", "/keys/{id}/restore", 201, kms.ActionRestore, s.restoreKey()),
+		route("DELETE", "/keys/{id}/purge", 204, kms.ActionPurge, handle(s, kms.ActionPurge, parsePurge, s.purgeKey)),
+		route("PUT", "/keys/{id}/policies", 200, kms.ActionPolicyWrite, handle(s, kms.ActionPolicyWrite, parsePolicies, s.putPolicies)),
+		route("GET", "/keys/{id}/policies", 200, kms.ActionPolicyRead, handle(s, kms.ActionPolicyRead, parsePolicyQuery, s.getPolicies)),
+		route("PUT", "/instance/policies", 204, kms.ActionInstancePolicyWrite, handle(s, kms.ActionInstancePolicyWrite, parseInstancePolicies, s.putInstancePolicies)),
+		route("GET", "/instance/policies", 200, kms.ActionInstancePolicyRead, handle(s, kms.ActionInstancePolicyRead, parseInstancePolicyQuery, s.getInstancePolicies)),
+		route("GET", "/instance/allowed_ip_port", 200, kms.ActionAllowedPort, handle(s, kms.ActionAllowedPort, parseNoQuery, s.getAllowedPort)),
+		route("POST", "/keys_with_policy_overrides", 201, kms.ActionCreateWithPolicies, handle(s, kms.ActionCreateWithPolicies, parseCreateWithPolicies, s.createKey)),
+		route("PATCH", "/keys/{id}", 200, kms.ActionPatch, handle(s, kms.ActionPatch, parsePatch, s.patchKey)),
+		route("POST", "/keys/{id}/aliases/{alias}", 201, kms.ActionAliasCreate, handle(s, kms.ActionAliasCreate, parseAlias, s.createAlias)),
+		route("DELETE", "/keys/{id}/aliases/{alias}", 204, kms.ActionAliasDelete, handle(s, kms.ActionAliasDelete, parseAlias, s.deleteAlias)),
+		route("GET", "/key_rings", 200, kms.ActionRingList, handle(s, kms.ActionRingList, parseRings, s.listRings)),
+		route("POST", "/key_rings/{ring}", 201, kms.ActionRingCreate, handle(s, kms.ActionRingCreate, parseNewRing, s.createRing)),
+		route("DELETE", "/key_rings/{ring}", 204, kms.ActionRingDelete, handle(s, kms.ActionRingDelete, parseRingDeletion, s.deleteRing)),
+		route("GET", "/keys/registrations", 200, kms.ActionRegistrationList, handle(s, kms.ActionRegistrationList, parseRegistrations, s.listRegistrations)),
+		route("GET", "/keys/{id}/registrations", 200, kms.ActionRegistrationList, handle(s, kms.ActionRegistrationList, parseRegistrations, s.listRegistrations)),
+		route("POST", "/keys/{id}/registrations/{resource}", 201, kms.ActionRegistrationCreate, handle(s, kms.ActionRegistrationCreate, parseNewRegistration, s.createRegistration)),
+		route("PATCH", "/keys/{id}/registrations/{resource}", 200, kms.ActionRegistrationWrite, handle(s, kms.ActionRegistrationWrite, parseRegistration, s.updateRegistration)),
+		route("PUT", "/keys/{id}/registrations/{resource}", 200, kms.ActionRegistrationReplace, handle(s, kms.ActionRegistrationReplace, parseWholeRegistration, s.replaceRegistration)),
+		route("DELETE", "/keys/{id}/registrations/{resource}", 204, kms.ActionRegistrationDelete, handle(s, kms.ActionRegistrationDelete, parseUnregister, s.deleteRegistration)),
 		route("POST", "/keys/{id}", 200, kms.ActionUnknown, s.legacyAction()),
-	}
+	}, s.importTokenRoutes(), s.dataKeyRoutes(), s.batchRoutes(), s.censusRoutes())
 }
 
 // handle returns the handler of an operation: parse reads the request, act does what it asks for.

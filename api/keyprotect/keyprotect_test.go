@@ -17,6 +17,7 @@ import (
 
 	"strongroom/api/keyprotect"
 	"strongroom/audit"
+	"strongroom/crn"
 	"strongroom/iam"
 	"strongroom/internal/httpface"
 	"strongroom/kms"
@@ -52,6 +53,9 @@ func (identities) Authenticate(_ context.Context, token string, trail *audit.Tra
 	case "stranger":
 		who.Account, who.Owner = "fedcba9876543210fedcba9876543210", true
 	case "reader", "colleague":
+	case "storage":
+		who.Kind, who.Owner = iam.KindInstance, true
+		who.Instance = crn.Of("cloud-object-storage", "global", string(account), absent, "", "")
 	default:
 		return iam.Caller{}, iam.ErrUnauthenticated
 	}
@@ -125,7 +129,13 @@ func (r reply) code() string {
 // do sends a request as the owner; headers change it, given as "Name: value".
 func (h *house) do(t testing.TB, method, path, body string, headers ...string) reply {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, "/api/v2"+path, strings.NewReader(body))
+	return h.send(t, method, "/api/v2"+path, body, headers...)
+}
+
+// send is do for any path.
+func (h *house) send(t testing.TB, method, path, body string, headers ...string) reply {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer owner")
 	r.Header.Set(instance, string(h.ID))
 	for _, header := range headers {
@@ -138,6 +148,7 @@ func (h *house) do(t testing.TB, method, path, body string, headers ...string) r
 	if err != nil {
 		t.Fatal(err)
 	}
+	judge(t, r, w, text)
 	out := reply{status: w.Code, header: w.Header(), text: string(text)}
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, &out.JSON); err != nil {

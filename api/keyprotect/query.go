@@ -39,6 +39,13 @@ func queryOf(c *call, known ...string) *query {
 	return q
 }
 
+// fail remembers what is wrong, if it is the first.
+func (q *query) fail(err error) {
+	if q.err == nil {
+		q.err = err
+	}
+}
+
 // refuse says what a parameter must be.
 func (q *query) refuse(name, rule string) {
 	if q.err == nil {
@@ -51,10 +58,13 @@ const (
 	maxLimit     = 5000
 )
 
-func (q *query) limit() int {
+func (q *query) limit() int { return q.limitOr(defaultLimit) }
+
+// limitOr is limit with another default.
+func (q *query) limitOr(otherwise int) int {
 	text, ok := q.get("limit")
 	if !ok {
-		return defaultLimit
+		return otherwise
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > maxLimit {
@@ -94,26 +104,47 @@ func (q *query) is(name string) bool {
 	return value != nil && *value
 }
 
-// states reads the states to list: all but destroyed unless it says otherwise. No key is ever in
-// state 0, but clients may name it.
-func (q *query) states() []kms.State {
-	text, ok := q.get("state")
-	if !ok {
-		return []kms.State{kms.Active, kms.Suspended, kms.Deactivated}
+// narrowed reads which keys to list or count: all that are not destroyed unless it says otherwise.
+func (q *query) narrowed() kms.ListRequest {
+	req := kms.ListRequest{Extractable: q.flag("extractable")}
+	states, byState := q.get("state")
+	if byState {
+		var err error
+		req.States, err = kms.ParseStates(states)
+		q.fail(err)
 	}
-	var states []kms.State
-	for part := range strings.SplitSeq(text, ",") {
-		switch part {
-		case "0":
-		case "1", "2", "3", "5":
-			if s := kms.State(part[0] - '0'); !slices.Contains(states, s) {
-				states = append(states, s)
-			}
-		default:
-			q.refuse("state", "a list of the states 0, 1, 2, 3 and 5, separated by commas")
+	if text, ok := q.get("filter"); ok {
+		filter, err := kms.ParseFilter(text)
+		q.fail(err)
+		if byState && filter.States != nil {
+			q.refuse("state", "left out when the filter has states")
 		}
+		if req.Extractable != nil && filter.Extractable != nil {
+			q.refuse("extractable", "left out when the filter has it")
+		}
+		if filter.States != nil {
+			req.States = filter.States
+		}
+		if filter.Extractable != nil {
+			req.Extractable = filter.Extractable
+		}
+		req.Dates = filter.Dates
 	}
-	return states
+	if req.States == nil {
+		req.States = []kms.State{kms.Active, kms.Suspended, kms.Deactivated}
+	}
+	return req
+}
+
+// search reads what names to look for; nil if it is not given.
+func (q *query) search() *kms.Search {
+	text, ok := q.get("search")
+	if !ok {
+		return nil
+	}
+	search, err := kms.ParseSearch(text)
+	q.fail(err)
+	return search
 }
 
 // sort reads by what to sort.

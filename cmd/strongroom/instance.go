@@ -21,7 +21,8 @@ func newInstanceCommand(p *program) *cobra.Command {
 		newInstanceCreateCommand(p), newInstanceListCommand(p), newInstanceShowCommand(p),
 		newInstanceRenameCommand(p), newInstanceTagCommand(p), newInstanceDeleteCommand(p),
 		newInstanceReclamationCommand(p, "reclaim", "Destroy a deleted instance now, for good", "is being destroyed"),
-		newInstanceReclamationCommand(p, "restore", "Bring a deleted instance back", "is being restored"))
+		newInstanceReclamationCommand(p, "restore", "Bring a deleted instance back", "is being restored"),
+		newInstancePolicyCommand(p))
 }
 
 const instanceCollection = "/v2/resource_instances"

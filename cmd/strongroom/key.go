@@ -20,12 +20,14 @@ func newKeyCommand(p *program) *cobra.Command {
 		"Root keys stay in the service and wrap data keys. Standard keys are secrets that can be read back.\n\n"+
 			"A key is named by its ID, an alias, or a name that only one key of the instance has.",
 		newKeyCreateCommand(p, &instance), newKeyImportCommand(p, &instance),
+		newImportTokenCommand(p, &instance), newKeyPrepareCommand(p),
 		newKeyListCommand(p, &instance), newKeyShowCommand(p, &instance),
 		newKeyRotateCommand(p, &instance), newKeyVersionsCommand(p, &instance),
 		newKeyWrapCommand(p, &instance), newKeyUnwrapCommand(p, &instance), newKeyRewrapCommand(p, &instance),
-		newKeyDeleteCommand(p, &instance))
-	group.PersistentFlags().StringVar(&instance, "instance", "",
-		"Key Protect instance: GUID, CRN or name (default: STRONGROOM_KMS_INSTANCE_ID, else the only one there is)")
+		newKeyDeleteCommand(p, &instance), newKeyAliasCommand(p, &instance), newKeyPolicyCommand(p, &instance),
+		newKeyBatchCommand(p, &instance))
+	group.AddCommand(newKeyLifecycleCommands(p, &instance)...)
+	instanceFlag(group, &instance)
 	return group
 }
 
@@ -47,6 +49,7 @@ type keyInfo struct {
 	State       int      `json:"state"`
 	Extractable bool     `json:"extractable"`
 	Imported    bool     `json:"imported"`
+	CheckValue  string   `json:"checkValue"`
 	Ring        string   `json:"keyRingID"`
 	CRN         string   `json:"crn"`
 	Created     string   `json:"creationDate"`
@@ -117,6 +120,7 @@ func keyDetails() []column[keyInfo] {
 		column[keyInfo]{"DESCRIPTION", func(k keyInfo) string { return k.Description }},
 		column[keyInfo]{"TAGS", func(k keyInfo) string { return strings.Join(k.Tags, ", ") }},
 		column[keyInfo]{"IMPORTED", func(k keyInfo) string { return yes(k.Imported) }},
+		column[keyInfo]{"CHECK VALUE", func(k keyInfo) string { return k.CheckValue }},
 		column[keyInfo]{"VERSION", func(k keyInfo) string { return k.Version.ID }},
 		column[keyInfo]{"CREATED BY", func(k keyInfo) string { return k.CreatedBy }},
 		column[keyInfo]{"UPDATED", func(k keyInfo) string { return shortTime(k.Updated) }},
@@ -165,27 +169,40 @@ func (s *keyService) act(ctx context.Context, id, action string, body, answer an
 
 // page reads one page of a key collection.
 func (s *keyService) page(ctx context.Context, path string, query url.Values) ([]record[keyInfo], error) {
-	var answer collection[keyInfo]
+	return onePage[keyInfo](ctx, s, path, query)
+}
+
+func onePage[T any](ctx context.Context, s *keyService, path string, query url.Values) ([]record[T], error) {
+	var answer collection[T]
 	err := s.call(ctx, request{method: http.MethodGet, path: path, query: query}, &answer)
 	return answer.Resources, err
 }
 
-// keyPage is how many keys are asked for at once when all are wanted.
+// keyPage is how many things are asked for at once when all are wanted.
 const keyPage = 1000
 
 // all reads every key that query selects, from offset on.
 func (s *keyService) all(ctx context.Context, query url.Values, offset int) ([]record[keyInfo], error) {
-	var keys []record[keyInfo]
+	return pagesFrom[keyInfo](ctx, s, keyCollection, query, offset)
+}
+
+// listPages reads a collection of Key Protect to its end.
+func listPages[T any](ctx context.Context, s *keyService, path string, query url.Values) ([]record[T], error) {
+	return pagesFrom[T](ctx, s, path, query, 0)
+}
+
+func pagesFrom[T any](ctx context.Context, s *keyService, path string, query url.Values, offset int) ([]record[T], error) {
+	var all []record[T]
 	for {
 		query.Set("limit", strconv.Itoa(keyPage))
-		query.Set("offset", strconv.Itoa(offset+len(keys)))
-		page, err := s.page(ctx, keyCollection, query)
+		query.Set("offset", strconv.Itoa(offset+len(all)))
+		page, err := onePage[T](ctx, s, path, query)
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, page...)
+		all = append(all, page...)
 		if len(page) < keyPage {
-			return keys, nil
+			return all, nil
 		}
 	}
 }
@@ -254,7 +271,7 @@ type newKey struct {
 	Tags        []string `json:"tags,omitempty"`
 	Expires     string   `json:"expirationDate,omitempty"`
 	Extractable bool     `json:"extractable"`
-	Payload     []byte   `json:"payload,omitempty"`
+	broughtMaterial
 }
 
 // keyFlags are what create and import share.
@@ -262,6 +279,7 @@ type keyFlags struct {
 	key     newKey
 	expires string
 	ring    string
+	check   string // value that the server must show of the material; empty for any
 }
 
 func (f *keyFlags) register(cmd *cobra.Command) {
@@ -302,6 +320,9 @@ func (f *keyFlags) create(cmd *cobra.Command, p *program, instance, name string)
 		return fmt.Errorf("creating key %q: %w", name, err)
 	}
 	made, err := answer.only()
+	if err == nil {
+		err = checkImported(f.check, made.fields.CheckValue)
+	}
 	if err != nil {
 		return err
 	}
@@ -326,26 +347,29 @@ func newKeyCreateCommand(p *program, instance *string) *cobra.Command {
 }
 
 func newKeyImportCommand(p *program, instance *string) *cobra.Command {
-	var flags keyFlags
-	var material string
+	var (
+		flags    keyFlags
+		material materialFlags
+	)
 	cmd := &cobra.Command{
 		Use:   "import NAME --material-file FILE",
 		Short: "Make a key from material of your own",
 		Long: "Make a key from material of your own. The file holds the bytes themselves: 16, 24 or 32 of them\n" +
-			"for a root key, at most 7,500 for a standard key.",
-		Example: "  head -c 32 /dev/urandom | strongroom key import payments --material-file -",
+			"for a root key, at most 7,500 for a standard key.\n\n" +
+			"With --secure the material of a root key is encrypted here, to a key that only the server's crypto\n" +
+			"module can use. For material that must not come to this machine see \"strongroom key prepare\".",
+		Example: "  head -c 32 /dev/urandom | strongroom key import payments --secure --material-file -",
 		Args:    arguments("NAME"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			payload, err := p.readMaterial(material, flags.key.Extractable)
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			flags.key.broughtMaterial, flags.check, err = material.read(cmd, p, *instance, flags.key.Extractable)
 			if err != nil {
 				return err
 			}
-			flags.key.Payload = payload
 			return flags.create(cmd, p, *instance, args[0])
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().StringVar(&material, "material-file", "", "`FILE` with the material, or - for standard input (required)")
+	material.register(cmd, "the material")
 	return cmd
 }
 
@@ -497,7 +521,7 @@ func (p *program) key(ctx context.Context, instance, ref string) (*keyService, s
 }
 
 func newKeyRotateCommand(p *program, instance *string) *cobra.Command {
-	var material string
+	var material materialFlags
 	cmd := &cobra.Command{
 		Use:   "rotate KEY",
 		Short: "Give a root key a new version",
@@ -505,13 +529,15 @@ func newKeyRotateCommand(p *program, instance *string) *cobra.Command {
 			"moves it to the newest. An imported key needs new material.",
 		Args: arguments("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			body := map[string][]byte{}
-			if material != "" {
-				payload, err := p.readMaterial(material, false)
-				if err != nil {
+			var (
+				body  broughtMaterial
+				check string
+				err   error
+			)
+			if material.given() {
+				if body, check, err = material.read(cmd, p, *instance, false); err != nil {
 					return err
 				}
-				body["payload"] = payload
 			}
 			s, id, err := p.key(cmd.Context(), *instance, args[0])
 			if err != nil {
@@ -520,10 +546,19 @@ func newKeyRotateCommand(p *program, instance *string) *cobra.Command {
 			if err := s.act(cmd.Context(), id, "rotate", body, nil); err != nil {
 				return fmt.Errorf("rotating key %s: %w", args[0], err)
 			}
+			if check != "" {
+				k, err := s.metadata(cmd.Context(), id)
+				if err == nil {
+					err = checkImported(check, k.fields.CheckValue)
+				}
+				if err != nil {
+					return err
+				}
+			}
 			return p.done("key %s is rotated", id)
 		},
 	}
-	cmd.Flags().StringVar(&material, "material-file", "", "`FILE` with the new material of an imported key, or - for standard input")
+	material.register(cmd, "the new material of an imported key")
 	return cmd
 }
 

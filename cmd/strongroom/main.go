@@ -81,6 +81,8 @@ func newRootCommand(p *program) *cobra.Command {
 		root.AddCommand(cmd)
 	}
 	add(groupKeys, newKeyCommand(p))
+	add(groupKeys, newRingCommand(p))
+	add(groupKeys, newRegistrationCommand(p))
 	add(groupKeys, newInstanceCommand(p))
 	add(groupKeys, newResourceGroupCommand(p))
 	add(groupAccess, newUserCommand(p))

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"ChangedBoxDoesNotOpen", testBoxTampering},
 		{"MaterialIDFollowsMaterial", testMaterialID},
 		{"SealedFormsHideMaterial", testNoLeak},
+		{"TransportedKeysAreReceived", testTransport},
 		{"ConcurrentUse", testConcurrency},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })

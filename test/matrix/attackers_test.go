@@ -76,6 +76,7 @@ func allAttackers(w *world) []attacker {
 
 const (
 	roleReader        = "crn:v1:bluemix:public:iam::::serviceRole:Reader"
+	roleKeyPurge      = "crn:v1:bluemix:public:kms::::serviceRole:KeyPurge"
 	roleManager       = "crn:v1:bluemix:public:iam::::serviceRole:Manager"
 	roleAdministrator = "crn:v1:bluemix:public:iam::::role:Administrator"
 )

@@ -14,14 +14,28 @@ var openRoutes = []string{
 // kms is the header that names the Key Protect instance.
 var kms = map[string]string{"Bluemix-Instance": "$instance"}
 
+// tokenInstance is an instance that has an import token.
+var tokenInstance = map[string]string{"Bluemix-Instance": "$tokenInstance"}
+
 // ifMatch lets an update pass whatever the version.
 var ifMatch = map[string]string{"If-Match": "*"}
 
 func one(kind string) map[string]string { return map[string]string{"id": kind} }
 
+// registered names a resource that no user may register.
+var registered = map[string]string{"id": "key", "resource": "=crn:v1:bluemix:public:cloud-object-storage:global:a%2Ff00:guid:bucket:b"}
+
 const (
+	registrationBody = `{"metadata":{"collectionType":"application/vnd.ibm.kms.registration_input+json","collectionTotal":1},` +
+		`"resources":[{"description":"$attacked"}]}`
+	wholeRegistrationBody = `{"metadata":{"collectionType":"application/vnd.ibm.kms.registration_input+json","collectionTotal":1},` +
+		`"resources":[{"description":"$attacked","keyVersionId":"$key","preventKeyDeletion":false,"registrationMetadata":""}]}`
 	newKeyBody = `{"metadata":{"collectionType":"` + keyType + `","collectionTotal":1},` +
 		`"resources":[{"type":"` + keyType + `","name":"$attacked","extractable":false}]}`
+	keyPolicyBody = `{"metadata":{"collectionType":"` + policyType + `","collectionTotal":1},` +
+		`"resources":[{"type":"` + policyType + `","rotation":{"interval_month":1}}]}`
+	instancePolicyBody = `{"metadata":{"collectionType":"` + policyType + `","collectionTotal":1},` +
+		`"resources":[{"policy_type":"metrics","policy_data":{"enabled":true}}]}`
 	policyV1 = `{"type":"access","subjects":[{"attributes":[{"name":"iam_id","value":"$serviceIAM"}]}],` +
 		`"roles":[{"role_id":"` + roleManager + `"}],` +
 		`"resources":[{"attributes":[{"name":"accountId","value":"$account"},{"name":"serviceName","value":"kms"}]}]}`
@@ -35,18 +49,58 @@ const (
 // server lists it. A new route needs a new row.
 var samples = map[string]sample{
 	// Key Protect.
-	"HEAD /api/v2/keys":                     {header: kms, lists: "sibling"},
-	"GET /api/v2/keys":                      {header: kms, lists: "sibling"},
-	"POST /api/v2/keys":                     {header: kms, body: newKeyBody},
-	"GET /api/v2/keys/{id}":                 {path: one("standardKey"), header: kms},
-	"GET /api/v2/keys/{id}/metadata":        {path: one("key"), header: kms},
-	"GET /api/v2/keys/{id}/versions":        {path: one("key"), header: kms},
-	"DELETE /api/v2/keys/{id}":              {path: one("key"), header: kms},
-	"POST /api/v2/keys/{id}":                {path: one("key"), header: kms, query: "action=wrap", body: `{}`, action: "kms.secrets.wrap"},
-	"POST /api/v2/keys/{id}/actions/wrap":   {path: one("key"), header: kms, body: `{}`},
-	"POST /api/v2/keys/{id}/actions/unwrap": {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped"}`},
-	"POST /api/v2/keys/{id}/actions/rewrap": {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped"}`},
-	"POST /api/v2/keys/{id}/actions/rotate": {path: one("key"), header: kms},
+	"HEAD /api/v2/keys":                                  {header: kms, lists: "sibling"},
+	"GET /api/v2/keys":                                   {header: kms, lists: "sibling"},
+	"POST /api/v2/keys":                                  {header: kms, body: newKeyBody},
+	"GET /api/v2/keys/{id}":                              {path: one("standardKey"), header: kms},
+	"GET /api/v2/keys/{id}/metadata":                     {path: one("key"), header: kms},
+	"GET /api/v2/keys/{id}/versions":                     {path: one("key"), header: kms},
+	"DELETE /api/v2/keys/{id}":                           {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}":                             {path: one("key"), header: kms, query: "action=wrap", body: `{}`, action: "kms.secrets.wrap"},
+	"POST /api/v2/keys/{id}/actions/wrap":                {path: one("key"), header: kms, body: `{}`},
+	"POST /api/v2/keys/{id}/actions/unwrap":              {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped"}`},
+	"POST /api/v2/keys/{id}/actions/rewrap":              {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped"}`},
+	"POST /api/v2/keys/{id}/actions/rotate":              {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}/actions/disable":             {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}/actions/enable":              {path: one("disabledKey"), header: kms},
+	"POST /api/v2/keys/{id}/actions/sync":                {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}/actions/setKeyForDeletion":   {path: one("dualAuthKey"), header: kms},
+	"POST /api/v2/keys/{id}/actions/unsetKeyForDeletion": {path: one("dualAuthKey"), header: kms},
+	"POST /api/v2/keys/{id}/restore":                     {path: one("deletedKey"), header: kms},
+	"DELETE /api/v2/keys/{id}/purge":                     {path: one("deletedKey"), header: kms},
+	"GET /api/v2/keys/{id}/policies":                     {path: one("dualAuthKey"), header: kms},
+	"PUT /api/v2/keys/{id}/policies":                     {path: one("key"), header: kms, body: keyPolicyBody},
+	"POST /api/v2/keys_with_policy_overrides":            {header: kms, body: newKeyBody},
+	"GET /api/v2/instance/policies":                      {header: kms},
+	"PUT /api/v2/instance/policies":                      {header: kms, body: instancePolicyBody},
+	"GET /api/v2/instance/allowed_ip_port":               {header: kms},
+	"PATCH /api/v2/keys/{id}":                            {path: one("key"), header: kms, body: `{"keyRingID":"$ring"}`},
+	"POST /api/v2/keys/{id}/aliases/{alias}":             {path: map[string]string{"id": "key", "alias": "attacked"}, header: kms},
+	"DELETE /api/v2/keys/{id}/aliases/{alias}":           {path: map[string]string{"id": "key", "alias": "alias"}, header: kms},
+	"GET /api/v2/key_rings":                              {header: kms},
+	"POST /api/v2/key_rings/{ring}":                      {path: map[string]string{"ring": "attacked"}, header: kms},
+	"DELETE /api/v2/key_rings/{ring}":                    {path: map[string]string{"ring": "emptyRing"}, header: kms},
+	"GET /api/v2/keys/registrations":                     {header: kms, lists: "sibling"},
+	"GET /api/v2/keys/{id}/registrations":                {path: one("key"), header: kms},
+	"POST /api/v2/keys/{id}/registrations/{resource}":    {path: registered, header: kms, body: registrationBody, service: true},
+	"PATCH /api/v2/keys/{id}/registrations/{resource}":   {path: registered, header: kms, body: registrationBody, service: true},
+	"PUT /api/v2/keys/{id}/registrations/{resource}":     {path: registered, header: kms, body: wholeRegistrationBody, service: true},
+	"DELETE /api/v2/keys/{id}/registrations/{resource}":  {path: registered, header: kms, service: true},
+
+	// Transport of key material.
+	"POST /api/v2/import_token": {header: kms, body: `{}`},
+	"GET /api/v2/import_token":  {header: tokenInstance},
+
+	// Data keys, beyond Key Protect.
+	"POST /strongroom/v1/keys/{id}/actions/generate": {path: one("key"), header: kms, body: `{}`},
+	"POST /strongroom/v1/keys/{id}/actions/transfer": {path: one("key"), header: kms, body: `{"ciphertext":"$wrapped","targetKey":"$sibling"}`},
+	"POST /strongroom/v1/keys/{id}/batches/wrap":     {path: one("key"), header: kms, body: `{"resources":[{}]}`},
+	"POST /strongroom/v1/keys/{id}/batches/unwrap":   {path: one("key"), header: kms, body: `{"resources":[{"ciphertext":"$wrapped"}]}`},
+	"POST /strongroom/v1/keys/{id}/batches/rewrap":   {path: one("key"), header: kms, body: `{"resources":[{"ciphertext":"$wrapped"}]}`},
+	"GET /strongroom/v1/keys/{id}/versions/census":   {path: one("key"), header: kms},
+	"PUT /strongroom/v1/keys/{id}/versions/{version}/data": {
+		path: map[string]string{"id": "key", "version": "key"}, header: kms, body: `{"objects":1,"bytes":1}`, service: true,
+	},
 
 	// Identities.
 	"GET /identity/userinfo":                       {harmless: true},

@@ -41,6 +41,35 @@ func things() map[string]thing {
 		"sibling":     {make: func(w *world) string { return newKey(w, "sibling", false, "") }, absent: uuid.NewString},
 		"standardKey": {make: func(w *world) string { return newKey(w, confidentialName, true, "Y29uZmlkZW50aWFs") }, absent: uuid.NewString},
 		"wrapped":     {make: wrap, public: true},
+		"tokenInstance": {make: func(w *world) string {
+			w.must(http.MethodPost, "/api/v2/import_token", map[string]any{"maxAllowedRetrievals": 500}, nil)
+			return w.get("instance")
+		}, absent: uuid.NewString},
+		"disabledKey": {make: func(w *world) string {
+			id := newKey(w, confidentialName, false, "")
+			w.must(http.MethodPost, "/api/v2/keys/"+id+"/actions/disable", nil, nil)
+			return id
+		}, absent: uuid.NewString},
+		"deletedKey": {make: func(w *world) string {
+			id := newKey(w, confidentialName, false, "")
+			w.must(http.MethodDelete, "/api/v2/keys/"+id, nil, nil)
+			return id
+		}, absent: uuid.NewString},
+		"dualAuthKey": {make: func(w *world) string {
+			id := newKey(w, confidentialName, false, "")
+			w.must(http.MethodPut, "/api/v2/keys/"+id+"/policies", map[string]any{
+				"metadata":  map[string]any{"collectionType": policyType, "collectionTotal": 1},
+				"resources": []any{map[string]any{"dualAuthDelete": map[string]any{"enabled": true}}},
+			}, nil)
+			return id
+		}, absent: uuid.NewString},
+		"ring":      {make: newRing, absent: func() string { return "name-" + hex32() }},
+		"emptyRing": {make: newRing, absent: func() string { return "name-" + hex32() }},
+		"alias": {make: func(w *world) string {
+			alias := "name-" + hex32()
+			w.must(http.MethodPost, "/api/v2/keys/"+w.get("key")+"/aliases/"+alias, nil, nil)
+			return alias
+		}, absent: func() string { return "name-" + hex32() }},
 		"resourceKey": {make: func(w *world) string {
 			var made struct {
 				GUID string `json:"guid"`
@@ -171,6 +200,8 @@ func newInstance(w *world) string {
 	return made.GUID
 }
 
+const policyType = "application/vnd.ibm.kms.policy+json"
+
 const keyType = "application/vnd.ibm.kms.key+json"
 
 func newKey(w *world, name string, extractable bool, payload string) string {
@@ -188,6 +219,13 @@ func newKey(w *world, name string, extractable bool, payload string) string {
 		"metadata": map[string]any{"collectionType": keyType, "collectionTotal": 1}, "resources": []any{key},
 	}, &made)
 	return made.Resources[0].ID
+}
+
+func newRing(w *world) string {
+	w.t.Helper()
+	ring := "name-" + hex32()
+	w.must(http.MethodPost, "/api/v2/key_rings/"+ring, nil, nil)
+	return ring
 }
 
 // wrap wraps a data key under the key of the world.

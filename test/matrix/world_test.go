@@ -136,6 +136,8 @@ type sample struct {
 	lists string
 	// tenant says that who administers another account is answered about that one.
 	tenant bool
+	// service says that only services are answered. Who may act on the thing, and is none, hears that.
+	service bool
 	// action is what the sample does where the route alone does not say it.
 	action string
 }

@@ -30,7 +30,8 @@ type Answer struct {
 // OK says whether the request was carried out.
 func (a Answer) OK() bool { return a.Status/100 == 2 }
 
-// Send sends a request.
+// Send sends a request, and holds the answer against the description of the
+// interface.
 func (r *Rig) Send(t *testing.T, q Request) Answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), q.Method, r.URL+q.Path, bytes.NewReader([]byte(q.Body)))
@@ -55,7 +56,9 @@ func (r *Rig) Send(t *testing.T, q Request) Answer {
 	if err != nil {
 		t.Fatalf("%s %s: %v", q.Method, q.Path, err)
 	}
-	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}
+	a := Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}
+	r.judge(t, req, a)
+	return a
 }
 
 // Must sends a request that has to be carried out, and decodes the answer into v

@@ -17,6 +17,7 @@ import (
 
 	"strongroom/internal/httpface"
 	"strongroom/server"
+	"strongroom/test/openapi"
 )
 
 // Rig is a running deployment with two accounts.
@@ -27,6 +28,8 @@ type Rig struct {
 	Operator   Account      // the account of the first start
 	Neighbour  Account      // another tenant, without anything in common
 	Routes     []httpface.RouteInfo
+
+	description *openapi.Document
 }
 
 // Account is a tenant, with what its owner has.
@@ -115,6 +118,7 @@ func (r *Rig) serve(t *testing.T, cfg server.Config, log *output) {
 	r.URL, r.S3URL, r.Routes = s.URL(), s.S3URL(), s.Routes()
 	r.Client = trusting(t, filepath.Join(cfg.Data, "ca.pem"))
 	r.readOperator(t, s.CredentialsFile())
+	r.readDescription(t)
 }
 
 func trusting(t *testing.T, file string) *http.Client {

@@ -1,0 +1,115 @@
+package kms_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"strongroom/custody"
+	"strongroom/iam"
+	"strongroom/kms"
+	"strongroom/kms/kmstest"
+)
+
+func TestBatchHasAnOutcomeAndAnEventForEachItem(t *testing.T) {
+	h := newHouse(t)
+	ref := h.create(t, kms.NewKey{})
+	items := make([]kms.WrapItem, kms.MaxBatch)
+	for i := range items {
+		items[i] = kms.WrapItem{Plaintext: secret(fmt.Sprintf("data key %d", i)), AAD: []string{fmt.Sprint(i)}}
+	}
+	items[1].Plaintext = custody.Secret{}
+	items[2].Plaintext = custody.RandomSecret(7501)
+	before := h.Log.Len()
+	wrapped, err := h.WrapBatch(t.Context(), h.owner, ref, items)
+	if err != nil || len(wrapped) != len(items) || h.Log.Len()-before != len(items) {
+		t.Fatalf("%v: %d outcomes and %d events for %d items", err, len(wrapped), h.Log.Len()-before, len(items))
+	}
+	if wrapped[1].Result.Drawn.Len() != kms.DataKeySize || !errors.Is(wrapped[2].Err, kms.ErrField) {
+		t.Errorf("%d bytes drawn; too long: %v", wrapped[1].Result.Drawn.Len(), wrapped[2].Err)
+	}
+	sealed := make([]kms.UnwrapItem, 0, len(items))
+	for i := 3; i < len(items); i++ {
+		sealed = append(sealed, kms.UnwrapItem{Ciphertext: wrapped[i].Result.Ciphertext, AAD: items[i].AAD})
+	}
+	sealed[5].AAD = nil
+	sealed[6].Ciphertext = "nonsense"
+	again, err := h.RewrapBatch(t.Context(), h.owner, ref, sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := h.UnwrapBatch(t.Context(), h.owner, ref, sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range sealed {
+		switch i {
+		case 5:
+			wantError(t, opened[i].Err, kms.ErrUnreadable)
+			wantError(t, again[i].Err, kms.ErrUnreadable)
+		case 6:
+			wantError(t, opened[i].Err, kms.ErrField)
+			wantError(t, again[i].Err, kms.ErrField)
+		default:
+			want := fmt.Sprintf("data key %d", i+3)
+			if got := string(opened[i].Result.Plaintext.Reveal()); got != want || opened[i].Err != nil {
+				t.Fatalf("item %d: %q, %v", i, got, opened[i].Err)
+			}
+			if got := h.unwrap(t, ref, again[i].Result.Ciphertext, sealed[i].AAD...); got != want {
+				t.Fatalf("item %d, rewrapped: %q", i, got)
+			}
+		}
+	}
+}
+
+func TestBatchFailsAsAWholeForItsKey(t *testing.T) {
+	h := newHouse(t)
+	ref, standard := h.create(t, kms.NewKey{}), h.create(t, kms.NewKey{Extractable: true})
+	nobody := kmstest.Caller(account, "nobody")
+	for name, c := range map[string]struct {
+		who   iam.Caller
+		ref   kms.Ref
+		items int
+		want  error
+	}{
+		"no permission": {nobody, ref, 2, iam.ErrForbidden},
+		"no key":        {h.owner, h.ref("absent"), 2, kms.ErrKeyNotFound},
+		"standard key":  {h.owner, standard, 2, kms.ErrNotRoot},
+		"no items":      {h.owner, ref, 0, kms.ErrField},
+		"too many":      {h.owner, ref, kms.MaxBatch + 1, kms.ErrField},
+	} {
+		before := h.Log.Len()
+		out, err := h.WrapBatch(t.Context(), c.who, c.ref, make([]kms.WrapItem, c.items))
+		if !errors.Is(err, c.want) || out != nil {
+			t.Errorf("%s: %d outcomes, %v, want %v", name, len(out), err, c.want)
+		}
+		if n := h.Log.Len() - before; n != 1 {
+			t.Errorf("%s: %d events, want 1", name, n)
+		}
+	}
+}
+
+func TestBatchThatCannotBeRecordedIsRefused(t *testing.T) {
+	h := newHouse(t)
+	ref := h.create(t, kms.NewKey{})
+	h.Log.Break(true)
+	out, err := h.WrapBatch(t.Context(), h.owner, ref, make([]kms.WrapItem, 2))
+	if !errors.Is(err, iam.ErrUnrecordable) || out != nil {
+		t.Errorf("%d outcomes, %v", len(out), err)
+	}
+}
+
+func BenchmarkWrapBatch(b *testing.B) {
+	h := newHouse(b)
+	ref := h.create(b, kms.NewKey{})
+	items := make([]kms.WrapItem, kms.MaxBatch)
+	for i := range items {
+		items[i].Plaintext = custody.RandomSecret(kms.DataKeySize)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := h.WrapBatch(b.Context(), h.owner, ref, items); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
