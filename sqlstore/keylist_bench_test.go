@@ -44,8 +44,9 @@ func crowd(t testing.TB, keys *sqlstore.Keys, like kms.Key, many int) {
 	}
 	slices.Sort(ids) // which is the fastest order to add them in
 	ages := random.Perm(many)
-	for from := 0; from < many; from += 5_000 {
-		err := keys.Fill(t.Context(), like, ids[from:min(from+5_000, many)], func(i int, k *kms.Key) {
+	const together = 1_000 // in one transaction, which has to end in time also under the race detector
+	for from := 0; from < many; from += together {
+		err := keys.Fill(t.Context(), like, ids[from:min(from+together, many)], func(i int, k *kms.Key) {
 			n := ages[from+i]
 			k.Name = fmt.Sprintf("%s-%s-%06d", words[random.IntN(8)], places[random.IntN(4)], n)
 			k.Created = like.Created.Add(time.Duration(n) * time.Second)
