@@ -13,12 +13,15 @@ import (
 )
 
 // Keys keeps what the key service needs; it is a kms.Store.
-type Keys struct{ db *DB }
+type Keys struct {
+	db  *DB
+	few int // how many keys are sorted rather than walked to; fewKeys, but in tests
+}
 
 var _ kms.Store = (*Keys)(nil)
 
 // Keys returns the store of the key service.
-func (db *DB) Keys() *Keys { return &Keys{db} }
+func (db *DB) Keys() *Keys { return &Keys{db: db, few: fewKeys} }
 
 // keyColumns are the columns of a key in the order in which scanKey reads them.
 const keyColumns = `k.instance, k.id, k.account, k.ring, k.name, k.description, k.aliases, k.tags,

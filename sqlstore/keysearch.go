@@ -75,7 +75,7 @@ func (s *Keys) searchRest(ctx context.Context, q kms.Query) ([]kms.Key, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case len(ids) <= fewKeys:
+	case len(ids) <= s.few:
 		keys, err := s.keysIn(ctx, q, texts(ids))
 		from := min(q.Offset, len(keys))
 		return keys[from:min(from+q.Limit, len(keys))], err
@@ -107,7 +107,7 @@ func (s *Keys) countFound(ctx context.Context, q kms.Query) (n int, err error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case len(ids) <= fewKeys:
+	case len(ids) <= s.few:
 		keys, err := s.keysIn(ctx, q, texts(ids))
 		return len(keys), err
 	}

@@ -129,11 +129,11 @@ func (s *Keys) narrow(ctx context.Context, q kms.Query) (kms.Property, error) {
 		within := c.between(column, d)
 		var n int
 		err := s.db.queryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM keys k WHERE k.instance = `+instance+`
-			AND `+within+` LIMIT `+c.arg(fewKeys+1)+`) few`, c.args...).Scan(&n)
+			AND `+within+` LIMIT `+c.arg(s.few+1)+`) few`, c.args...).Scan(&n)
 		if err != nil {
 			return "", err
 		}
-		if n <= fewKeys {
+		if n <= s.few {
 			return d.By, nil
 		}
 	}
