@@ -77,9 +77,9 @@ func NewAccess(cfg AccessConfig) *Access {
 		members:  lease.NewCache[membership, []GroupID](cfg.Hub, cachedSubjects, nil),
 		roles:    lease.NewCache[AccountID, map[string]*customActions](cfg.Hub, cachedRoles, nil),
 	}
-	cfg.Hub.Watch(func(c lease.Change) { a.policies.Drop(subjectKey{AccountID(c.Scope), c.ID}) }, ChangePolicy)
-	cfg.Hub.Watch(func(c lease.Change) { a.members.Drop(membership{AccountID(c.Scope), IdentityID(c.ID)}) }, ChangeMembership)
-	cfg.Hub.Watch(func(c lease.Change) { a.roles.Drop(AccountID(c.Scope)) }, ChangeRole)
+	cfg.Hub.Watch(func(c lease.Change) { a.policies.Heed(subjectKey{AccountID(c.Scope), c.ID}, c) }, ChangePolicy)
+	cfg.Hub.Watch(func(c lease.Change) { a.members.Heed(membership{AccountID(c.Scope), IdentityID(c.ID)}, c) }, ChangeMembership)
+	cfg.Hub.Watch(func(c lease.Change) { a.roles.Heed(AccountID(c.Scope), c) }, ChangeRole)
 	return a
 }
 

@@ -162,11 +162,11 @@ func (s *Identities) Issuer() string { return s.issuer }
 
 // watch drops from the caches what the store says has changed.
 func (s *Identities) watch() {
-	s.hub.Watch(func(c lease.Change) { s.accounts.Drop(AccountID(c.ID)) }, ChangeAccount)
-	s.hub.Watch(func(c lease.Change) { s.users.Drop(membership{AccountID(c.Scope), IdentityID(c.ID)}) }, ChangeUser)
-	s.hub.Watch(func(c lease.Change) { s.services.Drop(ServiceID(c.ID)) }, ChangeServiceID)
-	s.hub.Watch(func(c lease.Change) { s.apiKeys.Drop(APIKeyID(c.ID)) }, ChangeAPIKey)
-	s.hub.Watch(func(c lease.Change) { s.hmacs.Drop(c.ID) }, ChangeHMAC)
+	s.hub.Watch(func(c lease.Change) { s.accounts.Heed(AccountID(c.ID), c) }, ChangeAccount)
+	s.hub.Watch(func(c lease.Change) { s.users.Heed(membership{AccountID(c.Scope), IdentityID(c.ID)}, c) }, ChangeUser)
+	s.hub.Watch(func(c lease.Change) { s.services.Heed(ServiceID(c.ID), c) }, ChangeServiceID)
+	s.hub.Watch(func(c lease.Change) { s.apiKeys.Heed(APIKeyID(c.ID), c) }, ChangeAPIKey)
+	s.hub.Watch(func(c lease.Change) { s.hmacs.Heed(c.ID, c) }, ChangeHMAC)
 	s.hub.Watch(func(lease.Change) { s.rings.Clear() }, ChangeSigningKey)
 }
 

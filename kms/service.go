@@ -119,12 +119,12 @@ func (s *Service) changed(c lease.Change) {
 	in := InstanceID(c.Scope)
 	switch c.Kind {
 	case ChangeKey:
-		s.records.Drop(keyRef{in, KeyID(c.ID)})
+		s.records.Heed(keyRef{in, KeyID(c.ID)}, c)
 		s.loaded.drop(keyRef{in, KeyID(c.ID)})
 	case ChangeAlias:
-		s.aliases.Drop(aliasRef{in, c.ID})
+		s.aliases.Heed(aliasRef{in, c.ID}, c)
 	case ChangePolicies:
-		s.policies.Drop(in)
+		s.policies.Heed(in, c)
 	case ChangeInstance:
 		// The rows of the instance go with its key, without a change for each.
 		s.records.Clear()

@@ -76,7 +76,7 @@ func New(c Config) *Service {
 		acts:  newActs(c.Store),
 		cache: lease.NewCache[InstanceID, Instance](c.Hub, lookups, nil),
 	}
-	c.Hub.Watch(func(ch lease.Change) { s.cache.Drop(InstanceID(ch.ID)) }, ChangeInstance)
+	c.Hub.Watch(func(ch lease.Change) { s.cache.Heed(InstanceID(ch.ID), ch) }, ChangeInstance)
 	return s
 }
 

@@ -56,8 +56,15 @@ func TestDurabilityIsFull(t *testing.T) {
 
 func TestChangeEventAndNewsCommitTogether(t *testing.T) {
 	db, hub := fresh(t)
-	var heard []lease.Change
-	hub.Watch(func(c lease.Change) { heard = append(heard, c) }, "thing")
+	var announced, heard []lease.Change
+	hub.Watch(func(c lease.Change) {
+		if c.Pending {
+			c.Pending = false
+			announced = append(announced, c)
+			return
+		}
+		heard = append(heard, c)
+	}, "thing")
 	change := []lease.Change{{Kind: "thing", Scope: "account", ID: "1"}, {Kind: "thing", Scope: "account", ID: "2"}}
 	ctx := t.Context()
 
@@ -71,7 +78,7 @@ func TestChangeEventAndNewsCommitTogether(t *testing.T) {
 	if err := errors.Join(err, ferr, serr); err != nil {
 		t.Fatal(err)
 	}
-	if len(heard)+len(events) != 0 || rows+heads != 0 || value != "" {
+	if len(announced)+len(heard)+len(events) != 0 || rows+heads != 0 || value != "" {
 		t.Errorf("after a rollback: heard %v, %d events, %d rows, heads %d, value %q", heard, len(events), rows, heads, value)
 	}
 
@@ -84,8 +91,8 @@ func TestChangeEventAndNewsCommitTogether(t *testing.T) {
 	if err := errors.Join(err, ferr, serr); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(change, heard); diff != "" {
-		t.Error("news (-want +got):\n" + diff)
+	if diff := cmp.Diff([][]lease.Change{change, change}, [][]lease.Change{announced, heard}); diff != "" {
+		t.Error("news before and after the commit (-want +got):\n" + diff)
 	}
 	if len(events) != 1 || events[0].Action != "test" || events[0].ID == "" || rows != 2 || heads != 1 || value != "1" {
 		t.Errorf("after a commit: events %v, %d rows, heads %d, value %q", events, rows, heads, value)

@@ -43,7 +43,11 @@ func policy(id string, subject iam.IdentityID, instance string) iam.Policy {
 // heard collects the news of policies and memberships.
 func heard(hub *lease.Hub) *[]lease.Change {
 	var all []lease.Change
-	hub.Watch(func(c lease.Change) { all = append(all, c) }, iam.ChangePolicy, iam.ChangeMembership, iam.ChangeRole)
+	hub.Watch(func(c lease.Change) {
+		if !c.Pending {
+			all = append(all, c)
+		}
+	}, iam.ChangePolicy, iam.ChangeMembership, iam.ChangeRole)
 	return &all
 }
 

@@ -146,8 +146,10 @@ func (db *DB) update(ctx context.Context, do func(ctx context.Context, t *tx) er
 		return err
 	}
 	db.statements.Add(1)
+	db.hub.Announce(t.changes)
 	if err := sqlTx.Commit(); err != nil {
 		db.hub.DropAll()
+		db.hub.Apply(t.changes)
 		return fmt.Errorf("committing: %w", err)
 	}
 	db.hub.Apply(t.changes)

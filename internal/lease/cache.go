@@ -15,6 +15,7 @@ type Cache[K comparable, V any] struct {
 	mu      sync.RWMutex
 	values  map[K]V
 	loading map[K]*load // reads under way, so that a change can mark them outdated
+	held    map[K]int   // records about to change, by how many commits: neither served nor kept
 	forget  func(V)     // told of each value that leaves; may be nil
 }
 
@@ -28,7 +29,7 @@ type load struct{ outdated bool }
 func NewCache[K comparable, V any](hub *Hub, limit int, forget func(V)) *Cache[K, V] {
 	c := &Cache[K, V]{
 		hub: hub, max: limit, forget: forget,
-		values: make(map[K]V), loading: make(map[K]*load),
+		values: make(map[K]V), loading: make(map[K]*load), held: make(map[K]int),
 	}
 	hub.OnDrop(c.Clear)
 	return c
@@ -56,6 +57,9 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K, read func(context.Context)
 func (c *Cache[K, V]) begin(key K) *load {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.held[key] > 0 {
+		return &load{outdated: true}
+	}
 	l := c.loading[key]
 	if l == nil {
 		l = &load{}
@@ -95,10 +99,30 @@ func (c *Cache[K, V]) evictLocked() {
 	}
 }
 
+// Heed takes in a change of the record under key: what is pending is neither
+// served from memory nor kept until it is done.
+func (c *Cache[K, V]) Heed(key K, ch Change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropLocked(key)
+	switch n := c.held[key]; {
+	case ch.Pending:
+		c.held[key] = n + 1
+	case n > 1:
+		c.held[key] = n - 1
+	default:
+		delete(c.held, key)
+	}
+}
+
 // Drop forgets the value under key and outdates reads of it under way.
 func (c *Cache[K, V]) Drop(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.dropLocked(key)
+}
+
+func (c *Cache[K, V]) dropLocked(key K) {
 	if l := c.loading[key]; l != nil {
 		l.outdated = true
 		delete(c.loading, key)

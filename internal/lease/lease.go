@@ -26,6 +26,10 @@ type Change struct {
 	Kind  Kind
 	Scope string // what the ID is unique in: an account or an instance
 	ID    string
+	// Pending says that the commit is still to come: from now on the record may be
+	// either, and who reads must ask the store, until the change comes again and
+	// is not pending.
+	Pending bool
 }
 
 // Hub passes committed changes to caches and knows whether the lease is held.
@@ -72,12 +76,20 @@ func (h *Hub) OnDrop(f func()) {
 	h.dropped = append(h.dropped, f)
 }
 
+// Announce tells the caches what is about to be committed. The committing code
+// calls it immediately before the commit, so that nobody reads the old value
+// from memory after somebody has read the new one from the store.
+func (h *Hub) Announce(changes []Change) { h.tell(changes, true) }
+
 // Apply tells the caches what was committed. The committing code calls it
 // after the commit and before the acknowledgement.
-func (h *Hub) Apply(changes []Change) {
+func (h *Hub) Apply(changes []Change) { h.tell(changes, false) }
+
+func (h *Hub) tell(changes []Change, pending bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, c := range changes {
+		c.Pending = pending
 		for _, f := range h.watchers[c.Kind] {
 			f(c)
 		}

@@ -47,6 +47,32 @@ func TestReadOvertakenByChangeIsNotKept(t *testing.T) {
 	}
 }
 
+func TestPendingRecordIsReadFromTheStore(t *testing.T) {
+	hub := lease.Always()
+	c := lease.NewCache[string, int](hub, 10, nil)
+	hub.Watch(func(ch lease.Change) { c.Heed(ch.ID, ch) }, "thing")
+	change := []lease.Change{{Kind: "thing", ID: "a"}}
+
+	for _, step := range []struct {
+		before func()
+		read   int
+		want   int
+	}{
+		{func() {}, 1, 1},
+		{func() {}, 2, 1}, // from memory
+		{func() { hub.Announce(change) }, 3, 3},
+		{func() {}, 4, 4},
+		{func() { hub.Announce(change); hub.Apply(change) }, 5, 5}, // another commit is still to come
+		{func() { hub.Apply(change) }, 6, 6},
+		{func() {}, 7, 6}, // from memory again
+	} {
+		step.before()
+		if got, _ := c.Get(t.Context(), "a", value(step.read)); got != step.want {
+			t.Errorf("reading %d: got %d, want %d", step.read, got, step.want)
+		}
+	}
+}
+
 func TestErrorIsNotKept(t *testing.T) {
 	c := lease.NewCache[string, int](lease.Always(), 10, nil)
 	_, err := c.Get(t.Context(), "a", func(context.Context) (int, error) { return 1, errors.New("unreachable") })
