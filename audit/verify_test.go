@@ -179,6 +179,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 
 func TestVerifySaysWhatItCouldNotAnchor(t *testing.T) {
 	h := newHouse(t)
+	h.options.SegmentBytes = 64 << 10 // a segment closed among the three would sign them
 	l := h.open(t)
 	appendAll(t, l, wrapEvent(1), wrapEvent(2), wrapEvent(3))
 	crashed := h.files.Clone() // before any checkpoint of the three
