@@ -3,7 +3,8 @@ package custody
 import (
 	"context"
 	"errors"
-	"math"
+
+	"strongroom/fault"
 )
 
 var (
@@ -19,6 +20,10 @@ var (
 
 	// ErrClosed says that the module has been closed.
 	ErrClosed = errors.New("crypto module is closed")
+
+	// ErrUnavailable says that the module cannot work now: the token was pulled, its agent is being
+	// started again, an operation of it failed. Nothing was said about any key; trying again helps.
+	ErrUnavailable = fault.New(fault.Unavailable, "the crypto module that keeps the keys cannot be reached; try again")
 )
 
 // BlockSize is the size in bytes of the messages that a module computes a CMAC of, and of the CMAC.
@@ -33,12 +38,13 @@ type Block = [BlockSize]byte
 // cannot be reached or was closed are never ErrUnreadable: that a key does not open is only said
 // after it was tried.
 type Module interface {
-	// Info describes the module. It is fixed while the module is open.
+	// Info describes the module. It changes only when its masters do.
 	Info() Info
 
 	// Make draws a fresh key of b.Size bytes inside the module, and returns its handle and the
-	// form in which it is stored, sealed under parent. The parent of an instance key is Root. A
-	// key must not be used before its sealed form is durable.
+	// form in which it is stored, sealed under parent and wrapped by the masters of b.Generation,
+	// which the module holds. The parent of an instance key is Root. A key must not be used before
+	// its sealed form is durable.
 	Make(ctx context.Context, parent Handle, b Binding) (Handle, Sealed, error)
 
 	// Import is Make for material that was brought from outside: b.Size bytes, b.Origin is
@@ -67,9 +73,9 @@ type Module interface {
 type Info struct {
 	Kind       string     // "software" or "pkcs11"
 	Name       string     // as the operator calls it; instances name the module that keeps their key
-	Generation uint32     // of the masters, from 1; part of every binding
-	Protection Protection // what keeps the masters when the module is closed
-	Recovery   bool       // whether stored keys carry a second copy under a recovery key
+	Generation uint32     // of the newest masters, from 1; 0 while the module has none
+	Protection Protection // what keeps the masters
+	Recovery   string     // names the recovery key under which keys of that generation have a second copy; empty if none
 }
 
 // Protection says what stands between a copy of the data folder and the keys.
@@ -85,32 +91,16 @@ const (
 	// ProtectionUnsealed: the key file lies in the data folder, so that who copies the folder has
 	// the keys.
 	ProtectionUnsealed Protection = "unsealed"
+
+	// ProtectionStrict: the masters are in a token that gives no key out, not even wrapped under a
+	// key that somebody brings.
+	ProtectionStrict Protection = "hsm-strict"
+
+	// ProtectionBasic: the masters are in a token that keeps keys from being read, but not from
+	// being wrapped out by code that runs with its PIN.
+	ProtectionBasic Protection = "hsm-basic"
+
+	// ProtectionShares: the masters were put together from recovery shares and are in the memory of
+	// this process alone.
+	ProtectionShares Protection = "shares"
 )
-
-// Handle names a key that is loaded in a module. It means nothing to another module or after the
-// module was closed. Its two lowest bits tell the size of the key, which every sealing binds;
-// the zero Handle is never a loaded key.
-type Handle uint64
-
-// Root stands for the masters of the module, as the parent of instance keys.
-const Root Handle = math.MaxUint64
-
-// NewHandle returns the handle for the key with this serial number and size in bytes (16, 24 or
-// 32). It is for implementations of Module, which never use a serial number twice.
-func NewHandle(serial uint64, size int) Handle {
-	if !validSize(size) {
-		panic("custody: key size must be 16, 24 or 32 bytes")
-	}
-	return Handle(serial<<2 | uint64(size/8-1))
-}
-
-// Size returns the size in bytes of the key that h names, or 0 when h can name none.
-func (h Handle) Size() int {
-	if class := int(h & 3); class != 0 {
-		return 8 * (class + 1)
-	}
-	return 0
-}
-
-// validSize reports whether size is that of an AES key.
-func validSize(size int) bool { return size == 16 || size == 24 || size == 32 }

@@ -19,15 +19,16 @@ import (
 // type assertion; a module without it takes imports in the clear alone.
 type Transport interface {
 	// MakeTransport draws an RSA pair of TransportBits inside the module, which takes seconds, and
-	// returns it sealed under Root: it belongs to nobody yet.
+	// returns it sealed under Root and the newest masters: it belongs to nobody yet.
 	MakeTransport(ctx context.Context) (TransportKey, error)
 
 	// BindTransport gives a pair that MakeTransport made to an instance: it returns the private key
-	// sealed under parent, the key of the instance, and bound to b.
+	// sealed under parent, the key of the instance, and bound to b, whose generation is k's.
 	BindTransport(ctx context.Context, k TransportKey, parent Handle, b TransportBinding) (Sealed, error)
 
 	// Receive is Import for material that was encrypted to the public half of the pair sealed in
-	// private. b.Size is zero, as only the module learns it: the handle tells it. It fails with
+	// private. b.Size is zero, as only the module learns it: the handle tells it; b.Generation is
+	// that of the pair or a newer one of the same module. It fails with
 	// ErrTransported when the material does not decrypt or is no key, with ErrNonceSealing when the
 	// nonce was not sealed under the material, and with ErrNonce when it is another nonce than the
 	// one given.
@@ -51,8 +52,15 @@ const (
 
 // TransportKey is an RSA pair whose private half only its module can use.
 type TransportKey struct {
-	Public []byte // PKIX, DER
-	Sealed Sealed // the private half, under Root
+	Public     []byte // PKIX, DER
+	Generation uint32 // of the masters that keep it
+	Sealed     Sealed // the private half, under Root
+}
+
+// Context returns what the private half is sealed with while the pair belongs to nobody: its own
+// public half.
+func (k TransportKey) Context() []byte {
+	return Context("", string(k.Public), strconv.FormatUint(uint64(k.Generation), 10))
 }
 
 // TransportBinding is what the private half of a transport key is bound to.
@@ -66,6 +74,35 @@ type TransportBinding struct {
 // Context returns the encoding of the binding that the private half is sealed with.
 func (b TransportBinding) Context() []byte {
 	return Context(b.Account, b.Instance, b.Token, strconv.FormatUint(uint64(b.Generation), 10))
+}
+
+// SealPrivate makes the stored form of the private half of a transport key from its PKCS #8 form as
+// the wrap master of that generation wrapped it (AES key wrap with padding, RFC 5649, as tokens wrap
+// private keys). It is for implementations of Transport; bound is a Context of this file.
+func SealPrivate(ctx context.Context, m Module, parent Handle, generation uint32, bound, wrapped []byte) (Sealed, error) {
+	plaintext := append([]byte{copiesMaster}, wrapped...)
+	box, err := Seal(ctx, m, sealingKey(parent, generation), PurposeTransportKey, bound, plaintext)
+	if err != nil {
+		return nil, err
+	}
+	return box.MarshalBinary()
+}
+
+// OpenPrivate undoes SealPrivate.
+func OpenPrivate(ctx context.Context, m Module, parent Handle, generation uint32, bound []byte, s Sealed) ([]byte, error) {
+	box, err := ParseBox(s)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	plaintext, err := Open(ctx, m, sealingKey(parent, generation), PurposeTransportKey, bound, box)
+	if err != nil {
+		return nil, err
+	}
+	inner := plaintext.Reveal() // ciphertext of the wrap master, no secret
+	if len(inner) < 2 || inner[0] != copiesMaster {
+		return nil, ErrUnreadable
+	}
+	return inner[1:], nil
 }
 
 // Transported is key material on its way to a module. It is no secret.
