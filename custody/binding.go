@@ -19,6 +19,7 @@ const (
 	PurposeStandardKey  Purpose = "standard-key"  // the material of a standard key, under the instance key
 	PurposeTransportKey Purpose = "transport-key" // the private half of a transport key, under the seal master or an instance key
 	PurposeSecret       Purpose = "secret"        // a secret of the service itself, under the system instance's key
+	PurposeBackup       Purpose = "backup"        // the key of a backup, under the system instance's key
 )
 
 // Origin says where key material comes from.
