@@ -69,6 +69,7 @@ var layout = []room{
 	{"iam", domain, []string{ground, "internal/lease"}},
 
 	{"audit", ground, []string{"crn", "fault"}},
+	{"backup", ground, []string{"custody"}},
 	{"custody", ground, []string{"crn", "fault"}},
 	{"crn", ground, nil},
 	{"fault", ground, nil},

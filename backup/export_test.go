@@ -1,0 +1,4 @@
+package backup
+
+// CopyLines reads what stands in the chunks.
+var CopyLines = copyLines
