@@ -238,6 +238,7 @@ func FuzzRows(f *testing.F) {
 	f.Add(`{"table":"t","columns":[{"name":"i","type":"integer"}]}` + "\n[1]\n" + `{"rows":1}` + "\n")
 	f.Add(`{"table":"t","columns":[{"name":"x","type":"bytes"},{"name":"b","type":"boolean"}]}` + "\n[\"AA==\",null]\n" + `{"rows":1}` + "\n")
 	f.Add("[1]\n")
+	f.Add("[]")
 	f.Fuzz(func(t *testing.T, lines string) {
 		c := &content{}
 		if err := backup.CopyLines(t.Context(), strings.NewReader(lines), c); err != nil && !errors.Is(err, backup.ErrDamaged) {

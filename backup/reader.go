@@ -141,7 +141,7 @@ func copyLines(ctx context.Context, r io.Reader, rows Rows) error {
 // parse reads a row of the table.
 func (t Table) parse(line []byte) ([]any, error) {
 	var raw []json.RawMessage
-	if err := json.Unmarshal(line, &raw); err != nil || len(raw) != len(t.Columns) {
+	if err := json.Unmarshal(line, &raw); err != nil || t.Name == "" || len(raw) != len(t.Columns) {
 		return nil, fmt.Errorf("%w: a row of table %q", ErrDamaged, t.Name)
 	}
 	values := make([]any, len(raw))
