@@ -152,8 +152,13 @@ func TestStoredKeysAreAsDocumented(t *testing.T) {
 		KeyFile     hexBytes        `json:"key_file"`
 		Passphrase  string          `json:"passphrase"`
 		MasterFile  json.RawMessage `json:"master_file"`
-		InstanceKey storedKey       `json:"instance_key"`
-		KeyVersion  storedKey       `json:"key_version"`
+		RecoveryKey hexBytes        `json:"recovery_key"`
+		Escrows     []struct {
+			Generation uint32
+			Escrow     hexBytes
+		}
+		InstanceKey storedKey `json:"instance_key"`
+		KeyVersion  storedKey `json:"key_version"`
 	}
 	documented(t, "module", &vectors)
 	ways := map[custody.Protection]bool{}

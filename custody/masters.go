@@ -1,6 +1,15 @@
 package custody
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// How the making of masters fails, beside a module that cannot be reached.
+var (
+	ErrGeneration = errors.New("generation is not above all that the crypto module holds")
+	ErrRecovery   = errors.New("invalid recovery key")
+)
 
 // Masters is what the operator of a module can do with its masters. It is found by type assertion.
 //
@@ -14,8 +23,9 @@ type Masters interface {
 	Generations(ctx context.Context) ([]Generation, error)
 
 	// MakeMasters draws the masters of a new generation, whose number is higher than that of any
-	// the module holds. They are durable when it returns. What it returns is to be kept with the
-	// database: without it recovery shares open nothing.
+	// the module holds, or it fails with ErrGeneration. They are durable when it returns. What it
+	// returns is to be kept with the database: without it recovery shares open nothing. It fails
+	// with ErrRecovery when r is incomplete or says otherwise than an earlier generation.
 	MakeMasters(ctx context.Context, number uint32, r Recovery) (Escrow, error)
 
 	// DestroyMasters destroys the masters of a generation for good. Keys of that generation which
@@ -24,7 +34,7 @@ type Masters interface {
 
 	// Rewrap returns the stored form of the key that is stored as s under parent and b, wrapped by
 	// the masters of another generation of the same module and bound to it. Failures are those of
-	// Load.
+	// Load, and ErrBinding when the module does not hold that generation.
 	Rewrap(ctx context.Context, parent Handle, b Binding, s Sealed, generation uint32) (Sealed, error)
 }
 

@@ -21,6 +21,9 @@ func openModule(tb testing.TB) custody.Module {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = m.Close() })
+	if _, err := m.MakeMasters(tb.Context(), 1, custody.Recovery{}); err != nil {
+		tb.Fatal(err)
+	}
 	return m
 }
 

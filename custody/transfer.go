@@ -1,6 +1,15 @@
 package custody
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrTransfer says that a transfer between modules has ended or was not opened: begin another.
+var ErrTransfer = errors.New("transfer between crypto modules is not open")
+
+// TransferKeySize is the size of a transfer key in bytes.
+const TransferKeySize = 32
 
 // Source is a module that can hand its keys to another one, in a form that only the other module
 // opens. It is found by type assertion.
@@ -18,7 +27,7 @@ type Export interface {
 	// Key returns the transfer key, encrypted to the receiving module.
 	Key() []byte
 	// Wrap returns the key that is stored as s under parent and b, wrapped by the transfer key.
-	// Failures are those of Load.
+	// Failures are those of Load, and ErrTransfer after Close.
 	Wrap(ctx context.Context, parent Handle, b Binding, s Sealed) ([]byte, error)
 	// Close ends the transfer and forgets its key.
 	Close() error
@@ -34,10 +43,11 @@ type Destination interface {
 type Intake interface {
 	// Public returns the public key of the transfer (PKIX, DER).
 	Public() []byte
-	// Open takes the transfer key in, as Export.Key returned it.
+	// Open takes the transfer key in, as Export.Key returned it, or fails with ErrTransported.
 	Open(ctx context.Context, key []byte) error
 	// Store seals a key that Export.Wrap wrapped under parent, a key of this module or Root, bound
-	// to b, whose generation is one of this module's and whose origin may be either.
+	// to b, whose generation is one of this module's and whose origin may be either. It fails with
+	// ErrUnreadable when wrapped is not a key of b.Size that the transfer key wraps.
 	Store(ctx context.Context, parent Handle, b Binding, wrapped []byte) (Sealed, error)
 	// Close ends the transfer and forgets its keys.
 	Close() error

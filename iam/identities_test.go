@@ -147,6 +147,8 @@ func newVault(tb testing.TB, dir string) *custody.Vault {
 	m, err := software.Create(software.Options{MasterFile: filepath.Join(dir, "masters"), KeyFile: filepath.Join(dir, "key")})
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, m.Close()) })
+	_, err = m.MakeMasters(tb.Context(), 1, custody.Recovery{})
+	must(tb, err)
 	h, _, err := m.Make(tb.Context(), custody.Root, custody.Binding{
 		Purpose: custody.PurposeInstanceKey, Account: "system", Instance: "system", Key: "system", Version: "1",
 		Generation: m.Info().Generation, Origin: custody.OriginGenerated, Size: 32,

@@ -42,6 +42,9 @@ var theSharedModule = sync.OnceValues(func() (*sharedModule, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := module.MakeMasters(context.Background(), 1, custody.Recovery{}); err != nil {
+		return nil, err
+	}
 	m := &sharedModule{Module: module, Transport: module}
 	for i := range m.pairs {
 		if m.pairs[i], err = module.MakeTransport(context.Background()); err != nil {

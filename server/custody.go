@@ -61,7 +61,13 @@ func openModule(ctx context.Context, c *Config, f *folder, db *sqlstore.DB) (cus
 	if errors.Is(err, software.ErrExists) {
 		return module(software.Open(o))
 	}
-	return module(m, err)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := m.MakeMasters(ctx, 1, custody.Recovery{}); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
 }
 
 // module keeps a failed opening from becoming a non-nil interface.

@@ -69,6 +69,8 @@ func newRig(t testing.TB) *rig {
 	m, err := software.Create(software.Options{MasterFile: filepath.Join(dir, "masters"), KeyFile: filepath.Join(dir, "key")})
 	r.must(err)
 	t.Cleanup(func() { r.must(m.Close()) })
+	_, err = m.MakeMasters(ctx, 1, custody.Recovery{})
+	r.must(err)
 	h, _, err := m.Make(ctx, custody.Root, custody.Binding{
 		Purpose: custody.PurposeInstanceKey, Account: "system", Instance: "system", Key: "system", Version: "1",
 		Generation: m.Info().Generation, Origin: custody.OriginGenerated, Size: 32,

@@ -37,6 +37,9 @@ func serveBaseline(ctx context.Context, dir string) error {
 		return err
 	}
 	defer module.Close()
+	if _, err := module.MakeMasters(ctx, 1, custody.Recovery{}); err != nil {
+		return err
+	}
 	key, _, err := module.Make(ctx, custody.Root, custody.Binding{
 		Purpose: custody.PurposeInstanceKey, Account: "bench", Instance: "bench",
 		Generation: module.Info().Generation, Origin: custody.OriginGenerated, Size: 32,

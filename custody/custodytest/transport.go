@@ -147,7 +147,7 @@ func (r *receiver) bindings(t *testing.T) {
 	if _, _, err := r.module.Receive(t.Context(), r.instance, r.key.Sealed, r.at, r.nonce, b, in); !errors.Is(err, custody.ErrUnreadable) {
 		t.Errorf("key that belongs to nobody: %v, want ErrUnreadable", err)
 	}
-	if _, err := r.module.BindTransport(t.Context(), custody.TransportKey{Public: r.key.Public, Sealed: r.private}, other, r.at); !errors.Is(err, custody.ErrUnreadable) {
+	if _, err := r.module.BindTransport(t.Context(), custody.TransportKey{Public: r.key.Public, Generation: r.key.Generation, Sealed: r.private}, other, r.at); !errors.Is(err, custody.ErrUnreadable) {
 		t.Errorf("giving a key away that belongs to an instance: %v, want ErrUnreadable", err)
 	}
 	for name, at := range map[string]custody.TransportBinding{

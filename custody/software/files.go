@@ -53,20 +53,51 @@ func readKeyFile(path string) ([]byte, error) {
 // its owner alone. It returns fs.ErrExist instead of replacing a file, also when two race: the
 // name is given by a link, as a rename would replace.
 func writeNew(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // has mode 0600
+	tmp, err := writeBeside(path, data)
 	if err != nil {
 		return err
 	}
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Link(tmp.Name(), path)
-	}
-	if err = errors.Join(err, os.Remove(tmp.Name())); err != nil {
+	if err := errors.Join(os.Link(tmp, path), os.Remove(tmp)); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(path))
+}
+
+// replaceFile puts data in the place of a file, whole or not at all, and durable when it returns
+// without an error.
+func replaceFile(path string, data []byte) error {
+	tmp, err := writeBeside(path, data)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// writeBeside writes data to a new file in the folder of path, readable by its owner alone, and
+// returns the file's path once its content is durable.
+func writeBeside(path string, data []byte) (string, error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // has mode 0600
+	if err != nil {
+		return "", err
+	}
+	_, err = tmp.Write(data)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return tmp.Name(), nil
+}
+
+// readAtMost returns the content of a file, up to limit bytes of it.
+func readAtMost(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, limit))
 }
 
 // syncDir makes the names in a folder durable.

@@ -14,10 +14,10 @@ func FuzzMasterFile(f *testing.F) {
 		``,
 		`{}`,
 		`null`,
-		`{"version":1,"generation":1,"sealed_by":"key-file","key_id":"000102030405060708090a0b0c0d0e0f","masters":"AQ=="}`,
-		`{"version":1,"generation":1,"sealed_by":"passphrase","kdf":{"name":"pbkdf2-hmac-sha256","salt":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=","rounds":600000},"key_id":"000102030405060708090a0b0c0d0e0f","masters":"AQ=="}`,
-		`{"version":1,"generation":4294967296,"sealed_by":"key-file"}`,
-		`{"version":1,"generation":1,"sealed_by":"key-file","kdf":null}{}`,
+		`{"version":1,"sealed_by":"key-file","key_id":"000102030405060708090a0b0c0d0e0f","generations":[{"number":1}],"masters":"AQ=="}`,
+		`{"version":1,"sealed_by":"passphrase","kdf":{"name":"pbkdf2-hmac-sha256","salt":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=","rounds":600000},"key_id":"000102030405060708090a0b0c0d0e0f","generations":[{"number":1,"recovery":"set"},{"number":2}],"masters":"AQ=="}`,
+		`{"version":1,"sealed_by":"key-file","generations":[{"number":4294967296}]}`,
+		`{"version":1,"sealed_by":"key-file","kdf":null}{}`,
 	} {
 		f.Add([]byte(seed))
 	}

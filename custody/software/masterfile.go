@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strconv"
 
 	"strongroom/custody"
@@ -15,7 +14,8 @@ import (
 
 const (
 	masterFileVersion = 1
-	maxMasterFile     = 64 << 10 // bytes; a real one has about 500
+	maxMasterFile     = 128 << 10 // bytes; a real one has about 600
+	maxSetName        = 64        // bytes, of the name of a recovery key
 )
 
 // What can seal the masters, as the master file calls it.
@@ -26,23 +26,25 @@ const (
 
 // masterFile is the content of a master file.
 type masterFile struct {
-	Version    int                `json:"version"`
-	Generation uint32             `json:"generation"` // of the masters
-	SealedBy   string             `json:"sealed_by"`
-	KDF        *kdf               `json:"kdf,omitempty"` // of a passphrase
-	KeyID      custody.MaterialID `json:"key_id"`        // of the key that seals the masters: tells a wrong passphrase from a damaged file
-	Masters    []byte             `json:"masters"`       // a marshalled custody.Box of wrap master ‖ seal master
+	Version     int                `json:"version"`
+	SealedBy    string             `json:"sealed_by"`
+	KDF         *kdf               `json:"kdf,omitempty"` // of a passphrase
+	KeyID       custody.MaterialID `json:"key_id"`        // of the key that seals the masters: tells a wrong passphrase from a damaged file
+	Generations []generation       `json:"generations"`   // the oldest first
+	Masters     []byte             `json:"masters"`       // a marshalled custody.Box of wrap master ‖ seal master ‖ recovery key of each generation
 }
 
 // context binds the masters to everything else in the file.
 func (f masterFile) context() []byte {
 	fields := []string{
 		strconv.Itoa(f.Version),
-		strconv.FormatUint(uint64(f.Generation), 10),
 		f.SealedBy,
 	}
 	if f.KDF != nil {
 		fields = append(fields, f.KDF.Name, string(f.KDF.Salt), strconv.Itoa(f.KDF.Rounds))
+	}
+	for _, g := range f.Generations {
+		fields = append(fields, strconv.FormatUint(uint64(g.Number), 10), g.Recovery)
 	}
 	return custody.Context(fields...)
 }
@@ -55,25 +57,21 @@ func (f masterFile) encode() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// readMasterFile reads the master file at path.
-func readMasterFile(path string) (masterFile, error) {
-	file, err := os.Open(path)
+// readMasterFile reads the master file at path. It returns its bytes too, by which a later change by
+// somebody else is noticed.
+func readMasterFile(path string) (masterFile, []byte, error) {
+	data, err := readAtMost(path, maxMasterFile+1)
 	if errors.Is(err, fs.ErrNotExist) {
-		return masterFile{}, fmt.Errorf("%w: %s", ErrMissing, path)
+		return masterFile{}, nil, fmt.Errorf("%w: %s", ErrMissing, path)
 	}
 	if err != nil {
-		return masterFile{}, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxMasterFile+1))
-	if err != nil {
-		return masterFile{}, err
+		return masterFile{}, nil, err
 	}
 	f, err := parseMasterFile(data)
 	if err != nil {
-		return masterFile{}, fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
+		return masterFile{}, nil, fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
 	}
-	return f, nil
+	return f, data, nil
 }
 
 // parseMasterFile reads what encode wrote, and nothing else.
@@ -93,8 +91,6 @@ func parseMasterFile(data []byte) (masterFile, error) {
 	switch {
 	case f.Version != masterFileVersion:
 		return masterFile{}, fmt.Errorf("unknown version %d", f.Version)
-	case f.Generation == 0:
-		return masterFile{}, errors.New("generation is zero")
 	case f.SealedBy != byPassphrase && f.SealedBy != byKeyFile:
 		return masterFile{}, fmt.Errorf("unknown sealed_by %q", f.SealedBy)
 	case (f.SealedBy == byPassphrase) != (f.KDF != nil):
@@ -105,5 +101,23 @@ func parseMasterFile(data []byte) (masterFile, error) {
 			return masterFile{}, err
 		}
 	}
-	return f, nil
+	return f, checkGenerations(f.Generations)
+}
+
+// checkGenerations holds the list of a master file to its rules.
+func checkGenerations(list []generation) error {
+	if len(list) > maxGenerations {
+		return fmt.Errorf("%d generations, at most %d are possible", len(list), maxGenerations)
+	}
+	var before uint32
+	for _, g := range list {
+		switch {
+		case g.Number <= before:
+			return fmt.Errorf("generation %d after %d", g.Number, before)
+		case len(g.Recovery) > maxSetName:
+			return fmt.Errorf("name of a recovery key of %d bytes", len(g.Recovery))
+		}
+		before = g.Number
+	}
+	return nil
 }

@@ -7,20 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockedPage returns a page of memory outside the Go heap that is left out of core dumps and, where
-// the limit on locked memory allows it, never written to swap.
-func lockedPage() ([]byte, error) {
-	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+// lockedMemory returns size bytes outside the Go heap that are left out of core dumps and, where
+// the limit on locked memory allows it, never written to swap. It takes whole pages, one at least.
+func lockedMemory(size int) ([]byte, error) {
+	page := os.Getpagesize()
+	size = max(1, (size+page-1)/page) * page
+	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}
 	// Both are a second line: without them the module is no weaker than its heap.
-	_ = unix.Mlock(page)
-	_ = unix.Madvise(page, unix.MADV_DONTDUMP)
-	return page, nil
+	_ = unix.Mlock(memory)
+	_ = unix.Madvise(memory, unix.MADV_DONTDUMP)
+	return memory, nil
 }
 
-func freePage(page []byte) error { return os.NewSyscallError("munmap", unix.Munmap(page)) }
+func freeMemory(memory []byte) error { return os.NewSyscallError("munmap", unix.Munmap(memory)) }
 
 // HardenProcess keeps key material of this process from core dumps, and from other processes of
 // the same user: they can no longer attach a debugger or read its memory. It cannot be undone.

@@ -2,12 +2,10 @@
 
 package software
 
-import "os"
+// lockedMemory returns ordinary memory: servers run on Linux, other systems are for development.
+func lockedMemory(size int) ([]byte, error) { return make([]byte, size), nil }
 
-// lockedPage returns ordinary memory: servers run on Linux, other systems are for development.
-func lockedPage() ([]byte, error) { return make([]byte, os.Getpagesize()), nil }
-
-func freePage([]byte) error { return nil }
+func freeMemory([]byte) error { return nil }
 
 // HardenProcess does nothing on this system.
 func HardenProcess() error { return nil }

@@ -2,6 +2,7 @@ package software
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,25 +12,43 @@ import (
 
 // Module is a crypto module in memory. Create and Open make one.
 type Module struct {
-	info   custody.Info
+	name       string
+	protection custody.Protection
+	path       string         // of the master file
+	kek        custody.Handle // of the key that seals the masters
+
 	keys   sync.Map      // custody.Handle → *cmacKey
 	serial atomic.Uint64 // of the key loaded last
 
-	mu      sync.RWMutex // held for writing to close, for reading to use masters or add keys
-	masters *masters     // nil once closed
+	change  sync.Mutex // held to make and destroy masters and to close; taken before mu
+	file    masterFile // as it was read or written last; guarded by change
+	written []byte     // the bytes of it, nil while there is none; guarded by change
+
+	mu        sync.RWMutex // held for writing to replace masters and to close, for reading to use masters or add keys
+	masters   *masters     // nil once closed
+	recovered bool         // the masters are not known, only what recovery shares give: seal masters and recovery keys
 }
 
 var _ custody.Module = (*Module)(nil)
 
 // Info implements custody.Module.
-func (m *Module) Info() custody.Info { return m.info }
+func (m *Module) Info() custody.Info {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	info := custody.Info{Kind: "software", Name: m.name, Protection: m.protection}
+	if m.masters != nil {
+		newest := m.masters.newest()
+		info.Generation, info.Recovery = newest.Number, newest.Recovery
+	}
+	return info
+}
 
 // Make implements custody.Module.
 func (m *Module) Make(ctx context.Context, parent custody.Handle, b custody.Binding) (custody.Handle, custody.Sealed, error) {
 	if b.Origin != custody.OriginGenerated {
 		return 0, nil, fmt.Errorf("making a key: %w: origin %q", custody.ErrBinding, b.Origin)
 	}
-	if err := b.Check(parent, m.info.Generation); err != nil {
+	if err := m.check(parent, b); err != nil {
 		return 0, nil, fmt.Errorf("making a key: %w", err)
 	}
 	material := custody.RandomSecret(b.Size)
@@ -43,19 +62,23 @@ func (m *Module) Import(ctx context.Context, parent custody.Handle, b custody.Bi
 		return 0, nil, fmt.Errorf("importing a key: %w: origin %q, size %d, material of %d bytes",
 			custody.ErrBinding, b.Origin, b.Size, material.Len())
 	}
-	if err := b.Check(parent, m.info.Generation); err != nil {
+	if err := m.check(parent, b); err != nil {
 		return 0, nil, fmt.Errorf("importing a key: %w", err)
 	}
 	return m.store(ctx, parent, b, material.Reveal())
 }
 
+// check returns an error unless a key may be stored under parent with the binding b.
+func (m *Module) check(parent custody.Handle, b custody.Binding) error {
+	if err := b.Check(parent); err != nil {
+		return err
+	}
+	return m.holds(b.Generation)
+}
+
 // store seals a new key under parent and loads it.
 func (m *Module) store(ctx context.Context, parent custody.Handle, b custody.Binding, key []byte) (custody.Handle, custody.Sealed, error) {
-	wrapped, err := m.wrap(key)
-	if err != nil {
-		return 0, nil, err
-	}
-	sealed, err := custody.SealKey(ctx, m, parent, b, wrapped)
+	sealed, err := m.seal(ctx, parent, b, key)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -66,16 +89,34 @@ func (m *Module) store(ctx context.Context, parent custody.Handle, b custody.Bin
 	return h, sealed, nil
 }
 
-// Load implements custody.Module.
-func (m *Module) Load(ctx context.Context, parent custody.Handle, b custody.Binding, s custody.Sealed) (custody.Handle, error) {
-	if err := b.Check(parent, m.info.Generation); err != nil {
-		return 0, fmt.Errorf("loading a key: %w: %w", custody.ErrUnreadable, err)
+// seal makes the stored form of a key.
+func (m *Module) seal(ctx context.Context, parent custody.Handle, b custody.Binding, key []byte) (custody.Sealed, error) {
+	wrapped, err := m.wrap(b.Generation, key)
+	if err != nil {
+		return nil, err
+	}
+	return custody.SealKey(ctx, m, parent, b, wrapped)
+}
+
+// open undoes seal. The caller clears what it returns.
+func (m *Module) open(ctx context.Context, parent custody.Handle, b custody.Binding, s custody.Sealed) ([]byte, error) {
+	err := m.check(parent, b)
+	if errors.Is(err, custody.ErrBinding) {
+		return nil, fmt.Errorf("%w: %w", custody.ErrUnreadable, err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	wrapped, err := custody.OpenKey(ctx, m, parent, b, s)
 	if err != nil {
-		return 0, fmt.Errorf("loading a key: %w", err)
+		return nil, err
 	}
-	key, err := m.unwrap(wrapped)
+	return m.unwrap(b.Generation, wrapped)
+}
+
+// Load implements custody.Module.
+func (m *Module) Load(ctx context.Context, parent custody.Handle, b custody.Binding, s custody.Sealed) (custody.Handle, error) {
+	key, err := m.open(ctx, parent, b, s)
 	if err != nil {
 		return 0, fmt.Errorf("loading a key: %w", err)
 	}
@@ -85,8 +126,8 @@ func (m *Module) Load(ctx context.Context, parent custody.Handle, b custody.Bind
 
 // CMAC implements custody.Module.
 func (m *Module) CMAC(_ context.Context, h custody.Handle, blocks [2]custody.Block) ([2]custody.Block, error) {
-	if h == custody.Root {
-		return m.rootCMAC(blocks)
+	if generation, ok := h.RootGeneration(); ok {
+		return m.rootCMAC(generation, blocks)
 	}
 	key, ok := m.keys.Load(h)
 	if !ok {
@@ -104,6 +145,8 @@ func (m *Module) Unload(h custody.Handle) {
 
 // Close implements custody.Module. A second Close does nothing.
 func (m *Module) Close() error {
+	m.change.Lock()
+	defer m.change.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.masters == nil {
@@ -128,37 +171,4 @@ func (m *Module) add(key []byte) (custody.Handle, error) {
 	h := custody.NewHandle(m.serial.Add(1), len(key))
 	m.keys.Store(h, newCMACKey(key))
 	return h, nil
-}
-
-// rootCMAC computes the CMAC under the seal master. Like wrap and unwrap it makes the key schedule
-// for each use: instance keys are few, and so no schedule of a master stays on the heap.
-func (m *Module) rootCMAC(blocks [2]custody.Block) ([2]custody.Block, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if m.masters == nil {
-		return [2]custody.Block{}, custody.ErrClosed
-	}
-	key := newCMACKey(m.masters.seal())
-	defer key.wipe()
-	return key.sum(blocks)
-}
-
-// wrap wraps key under the wrap master.
-func (m *Module) wrap(key []byte) ([]byte, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if m.masters == nil {
-		return nil, custody.ErrClosed
-	}
-	return wrapKey(newAES(m.masters.wrap()), key), nil
-}
-
-// unwrap undoes wrap. The caller clears what it returns.
-func (m *Module) unwrap(wrapped []byte) ([]byte, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if m.masters == nil {
-		return nil, custody.ErrClosed
-	}
-	return unwrapKey(newAES(m.masters.wrap()), wrapped)
 }

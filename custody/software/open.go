@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -29,6 +28,10 @@ var (
 	// ErrWrongPassphrase says that the masters are sealed by another passphrase.
 	ErrWrongPassphrase = errors.New("passphrase is wrong")
 
+	// ErrChanged says that the master file is no longer what this module wrote or read last: another
+	// process has made or destroyed masters. Open the module again.
+	ErrChanged = errors.New("master file was changed by somebody else")
+
 	// ErrWrongKeyFile says that the masters are sealed by another key file.
 	ErrWrongKeyFile = errors.New("key file is not the one of this master file")
 )
@@ -42,13 +45,11 @@ type Options struct {
 	DataDir    string         // what is copied or stolen as a whole; empty means the master file's folder
 }
 
-const (
-	minPassphrase   = 8
-	firstGeneration = 1
-)
+const minPassphrase = 8
 
-// Create draws new masters, writes them to a new master file and opens the module. The key file is
-// made when it does not exist. When it returns without an error, both files are durable.
+// Create opens a module that has no masters yet. They come with MakeMasters, which writes the master
+// file; until then there is none. The key file is made when it does not exist, and is durable when
+// Create returns.
 func Create(o Options) (*Module, error) {
 	m, err := create(o)
 	if err != nil {
@@ -74,7 +75,7 @@ func create(o Options) (*Module, error) {
 	if _, err := os.Lstat(o.MasterFile); err == nil {
 		return nil, fmt.Errorf("%w: %s", ErrExists, o.MasterFile)
 	}
-	f := masterFile{Version: masterFileVersion, Generation: firstGeneration}
+	f := masterFile{Version: masterFileVersion}
 	if o.KeyFile != "" {
 		f.SealedBy = byKeyFile
 		if err := makeKeyFile(o.KeyFile); err != nil {
@@ -90,8 +91,7 @@ func create(o Options) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.masters.draw()
-	if err := m.write(o, f); err != nil {
+	if m.file.KeyID, err = custody.Identify(context.Background(), m, m.kek); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
@@ -101,7 +101,7 @@ func open(o Options) (*Module, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	f, err := readMasterFile(o.MasterFile)
+	f, written, err := readMasterFile(o.MasterFile)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,8 @@ func open(o Options) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.read(o, f); err != nil {
+	m.written = written
+	if err := m.read(o); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
@@ -125,13 +126,18 @@ func (o Options) check() error {
 	return nil
 }
 
-// newModule returns a module whose masters are still zero.
+// newModule returns a module without masters, which has loaded the key that seals them.
 func newModule(o Options, f masterFile) (*Module, error) {
 	protection, err := o.protection(f.SealedBy)
 	if err != nil {
 		return nil, err
 	}
-	masters, err := newMasters()
+	key, err := f.kek(o)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	none, err := newMasters(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -139,10 +145,12 @@ func newModule(o Options, f masterFile) (*Module, error) {
 	if name == "" {
 		name = "software"
 	}
-	return &Module{
-		info:    custody.Info{Kind: "software", Name: name, Generation: f.Generation, Protection: protection},
-		masters: masters,
-	}, nil
+	m := &Module{
+		name: name, protection: protection, path: o.MasterFile,
+		file: f, masters: none,
+	}
+	m.kek, err = m.add(key)
+	return m, err
 }
 
 // protection says what the way of sealing is worth.
@@ -167,82 +175,42 @@ func (o Options) protection(sealedBy string) (custody.Protection, error) {
 	return custody.ProtectionKeyFile, nil
 }
 
-// write seals the masters into a new master file.
-func (m *Module) write(o Options, f masterFile) error {
-	kek, err := m.loadKEK(o, f)
-	if err != nil {
-		return err
+// kek returns the key that seals the masters. The caller clears it.
+func (f masterFile) kek(o Options) ([]byte, error) {
+	if f.SealedBy == byPassphrase {
+		return f.KDF.key(o.Passphrase)
 	}
-	defer m.Unload(kek)
-	ctx := context.Background() // all of it happens in this process
-	if f.KeyID, err = custody.Identify(ctx, m, kek); err != nil {
-		return err
-	}
-	box, err := custody.Seal(ctx, m, kek, custody.PurposeMasters, f.context(), m.masters.both())
-	if err != nil {
-		return err
-	}
-	if f.Masters, err = box.MarshalBinary(); err != nil {
-		return err
-	}
-	data, err := f.encode()
-	if err != nil {
-		return err
-	}
-	err = writeNew(o.MasterFile, data)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w: %s", ErrExists, o.MasterFile)
-	}
-	return err
+	return readKeyFile(o.KeyFile)
 }
 
-// read opens the masters of a master file.
-func (m *Module) read(o Options, f masterFile) error {
-	kek, err := m.loadKEK(o, f)
-	if err != nil {
-		return err
-	}
-	defer m.Unload(kek)
+// read opens the masters of the master file.
+func (m *Module) read(o Options) error {
 	ctx := context.Background() // all of it happens in this process
-	id, err := custody.Identify(ctx, m, kek)
+	id, err := custody.Identify(ctx, m, m.kek)
 	switch {
 	case err != nil:
 		return err
-	case id != f.KeyID && f.SealedBy == byPassphrase:
+	case id != m.file.KeyID && m.file.SealedBy == byPassphrase:
 		return ErrWrongPassphrase
-	case id != f.KeyID:
+	case id != m.file.KeyID:
 		return fmt.Errorf("%w: %s", ErrWrongKeyFile, o.KeyFile)
 	}
-	box, err := custody.ParseBox(f.Masters)
+	box, err := custody.ParseBox(m.file.Masters)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	both, err := custody.Open(ctx, m, kek, custody.PurposeMasters, f.context(), box)
+	all, err := custody.Open(ctx, m, m.kek, custody.PurposeMasters, m.file.context(), box)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	defer both.Wipe()
-	if both.Len() != mastersSize {
-		return fmt.Errorf("%w: masters of %d bytes", ErrDamaged, both.Len())
-	}
-	copy(m.masters.both(), both.Reveal())
-	return nil
-}
-
-// loadKEK loads the key that seals the masters.
-func (m *Module) loadKEK(o Options, f masterFile) (custody.Handle, error) {
-	var (
-		key []byte
-		err error
-	)
-	if f.SealedBy == byPassphrase {
-		key, err = f.KDF.key(o.Passphrase)
-	} else {
-		key, err = readKeyFile(o.KeyFile)
-	}
+	defer all.Wipe()
+	opened, err := newMasters(m.file.Generations)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer clear(key)
-	return m.add(key)
+	if all.Len() != len(opened.all()) {
+		return errors.Join(fmt.Errorf("%w: masters of %d bytes", ErrDamaged, all.Len()), opened.free())
+	}
+	copy(opened.all(), all.Reveal())
+	return m.replace(opened)
 }

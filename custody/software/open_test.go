@@ -193,9 +193,13 @@ func TestOnlyOneOfManyCreates(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			m, err := software.Create(o)
+			if err == nil {
+				t.Cleanup(func() { _ = m.Close() })
+				_, err = m.MakeMasters(t.Context(), 1, custody.Recovery{})
+			}
 			if err != nil {
 				if !errors.Is(err, software.ErrExists) {
-					t.Errorf("Create: %v", err)
+					t.Errorf("Create and MakeMasters: %v", err)
 				}
 				return
 			}
@@ -308,10 +312,30 @@ func TestChangedMasterFileIsRefused(t *testing.T) {
 		return out
 	}
 	for name, change := range map[string]func(map[string]any){
-		"version":        func(f map[string]any) { f["version"] = 2 },
-		"no version":     func(f map[string]any) { delete(f, "version") },
-		"generation":     func(f map[string]any) { f["generation"] = 2 },
-		"no generation":  func(f map[string]any) { f["generation"] = 0 },
+		"version":       func(f map[string]any) { f["version"] = 2 },
+		"no version":    func(f map[string]any) { delete(f, "version") },
+		"generation":    func(f map[string]any) { f["generations"] = []any{map[string]any{"number": 2}} },
+		"generation 0":  func(f map[string]any) { f["generations"] = []any{map[string]any{"number": 0}} },
+		"no generation": func(f map[string]any) { f["generations"] = []any{} },
+		"two of them": func(f map[string]any) {
+			f["generations"] = []any{map[string]any{"number": 1}, map[string]any{"number": 2}}
+		},
+		"out of order": func(f map[string]any) {
+			f["generations"] = []any{map[string]any{"number": 2}, map[string]any{"number": 1}}
+		},
+		"recovery key": func(f map[string]any) {
+			f["generations"] = []any{map[string]any{"number": 1, "recovery": "set"}}
+		},
+		"long name": func(f map[string]any) {
+			f["generations"] = []any{map[string]any{"number": 1, "recovery": strings.Repeat("x", 65)}}
+		},
+		"many generations": func(f map[string]any) {
+			list := make([]any, 257)
+			for i := range list {
+				list[i] = map[string]any{"number": i + 1}
+			}
+			f["generations"] = list
+		},
 		"sealed by":      func(f map[string]any) { f["sealed_by"] = "hope" },
 		"kdf":            func(f map[string]any) { f["kdf"] = map[string]any{} },
 		"no masters":     func(f map[string]any) { delete(f, "masters") },
@@ -351,7 +375,7 @@ func TestKDFOutsideItsBoundsIsRefused(t *testing.T) {
 		"other kdf":   `{"name":"md5","salt":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=","rounds":600000}`,
 	} {
 		o := passphraseOptions(t)
-		file := `{"version":1,"generation":1,"sealed_by":"passphrase","kdf":` + kdf + `,"key_id":"00000000000000000000000000000000","masters":""}`
+		file := `{"version":1,"sealed_by":"passphrase","kdf":` + kdf + `,"key_id":"00000000000000000000000000000000","generations":[],"masters":""}`
 		if err := os.WriteFile(o.MasterFile, []byte(file), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -6,10 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/binary"
 	"fmt"
-	"slices"
-	"strconv"
 
 	"strongroom/custody"
 )
@@ -18,11 +15,14 @@ var _ custody.Transport = (*Module)(nil)
 
 // MakeTransport implements custody.Transport.
 func (m *Module) MakeTransport(ctx context.Context) (custody.TransportKey, error) {
+	k := custody.TransportKey{Generation: m.Info().Generation}
+	if err := m.holds(k.Generation); err != nil {
+		return custody.TransportKey{}, fmt.Errorf("making a transport key: %w", err)
+	}
 	private, err := rsa.GenerateKey(rand.Reader, custody.TransportBits)
 	if err != nil {
 		return custody.TransportKey{}, fmt.Errorf("making a transport key: %w", err)
 	}
-	var k custody.TransportKey
 	if k.Public, err = x509.MarshalPKIXPublicKey(&private.PublicKey); err != nil {
 		return custody.TransportKey{}, fmt.Errorf("encoding a transport key: %w", err)
 	}
@@ -31,13 +31,10 @@ func (m *Module) MakeTransport(ctx context.Context) (custody.TransportKey, error
 		return custody.TransportKey{}, fmt.Errorf("encoding a transport key: %w", err)
 	}
 	defer clear(der)
-	k.Sealed, err = m.sealTransport(ctx, custody.Root, m.unbound(k.Public), der)
-	return k, err
-}
-
-// unbound is what a transport key is bound to that belongs to nobody: its own public half.
-func (m *Module) unbound(public []byte) []byte {
-	return custody.Context("", string(public), strconv.FormatUint(uint64(m.info.Generation), 10))
+	if k.Sealed, err = m.sealPrivate(ctx, custody.Root, k.Generation, k.Context(), der); err != nil {
+		return custody.TransportKey{}, fmt.Errorf("sealing a transport key: %w", err)
+	}
+	return k, nil
 }
 
 // BindTransport implements custody.Transport.
@@ -45,12 +42,15 @@ func (m *Module) BindTransport(ctx context.Context, k custody.TransportKey, pare
 	if err := m.checkTransport(parent, b); err != nil {
 		return nil, err
 	}
-	der, err := m.openTransport(ctx, custody.Root, m.unbound(k.Public), k.Sealed)
+	if b.Generation != k.Generation {
+		return nil, fmt.Errorf("%w: generation %d for a transport key of generation %d", custody.ErrBinding, b.Generation, k.Generation)
+	}
+	der, err := m.openPrivate(ctx, custody.Root, k.Generation, k.Context(), k.Sealed)
 	if err != nil {
 		return nil, fmt.Errorf("opening a transport key: %w", err)
 	}
 	defer clear(der)
-	return m.sealTransport(ctx, parent, b.Context(), der)
+	return m.sealPrivate(ctx, parent, b.Generation, b.Context(), der)
 }
 
 func (m *Module) checkTransport(parent custody.Handle, b custody.TransportBinding) error {
@@ -59,10 +59,8 @@ func (m *Module) checkTransport(parent custody.Handle, b custody.TransportBindin
 		return fmt.Errorf("%w: a transport key belongs under an instance key", custody.ErrBinding)
 	case b.Account == "" || b.Instance == "" || b.Token == "":
 		return fmt.Errorf("%w: account, instance or token is empty", custody.ErrBinding)
-	case b.Generation != m.info.Generation:
-		return fmt.Errorf("%w: master generation %d, the module has %d", custody.ErrBinding, b.Generation, m.info.Generation)
 	}
-	return nil
+	return m.holds(b.Generation)
 }
 
 // Receive implements custody.Transport.
@@ -72,10 +70,11 @@ func (m *Module) Receive(ctx context.Context, parent custody.Handle, private cus
 	if err := m.checkTransport(parent, at); err != nil {
 		return 0, nil, err
 	}
-	if b.Size != 0 {
-		return 0, nil, fmt.Errorf("receiving a key: %w: size %d is not known before", custody.ErrBinding, b.Size)
+	if b.Size != 0 || b.Generation < at.Generation {
+		return 0, nil, fmt.Errorf("receiving a key: %w: size %d before it is known, or generation %d under a transport key of %d",
+			custody.ErrBinding, b.Size, b.Generation, at.Generation)
 	}
-	der, err := m.openTransport(ctx, parent, at.Context(), private)
+	der, err := m.openPrivate(ctx, parent, at.Generation, at.Context(), private)
 	if err != nil {
 		return 0, nil, fmt.Errorf("opening a transport key: %w", err)
 	}
@@ -86,9 +85,6 @@ func (m *Module) Receive(ctx context.Context, parent custody.Handle, private cus
 	}
 	defer material.Wipe()
 	b.Size = material.Len()
-	if err := b.Check(parent, m.info.Generation); err != nil {
-		return 0, nil, fmt.Errorf("receiving a key: %w", err)
-	}
 	if err := in.CheckNonce(material, nonce); err != nil {
 		return 0, nil, err
 	}
@@ -114,51 +110,31 @@ func decryptTransported(der, encrypted []byte) (custody.Secret, error) {
 	return material, nil
 }
 
-// copiesMaster is the first byte of what a sealed transport key holds, as of any stored key: one
-// wrapped copy follows, under the wrap master.
-const copiesMaster = 1
-
-// sealTransport makes the stored form of a private key in PKCS #8. AES key wrap takes whole blocks
-// of 8 bytes, so the length goes before it and zeros behind.
-func (m *Module) sealTransport(ctx context.Context, parent custody.Handle, bound, der []byte) (custody.Sealed, error) {
-	padded := binary.BigEndian.AppendUint32(make([]byte, 0, len(der)+2*wrapBlock), uint32(len(der)))
-	padded = append(padded, der...)
-	padded = append(padded, make([]byte, -len(padded)&(wrapBlock-1))...)
-	defer clear(padded)
-	wrapped, err := m.wrap(padded)
+// sealPrivate makes the stored form of a private key in PKCS #8.
+func (m *Module) sealPrivate(ctx context.Context, parent custody.Handle, generation uint32, bound, der []byte) (custody.Sealed, error) {
+	var wrapped []byte
+	err := m.use(generation, func(keys generationKeys) error {
+		wrapped = wrapPadded(newAES(keys.wrap()), der)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	box, err := custody.Seal(ctx, m, parent, custody.PurposeTransportKey, bound, slices.Insert(wrapped, 0, copiesMaster))
-	if err != nil {
-		return nil, err
-	}
-	return box.MarshalBinary()
+	return custody.SealPrivate(ctx, m, parent, generation, bound, wrapped)
 }
 
-// openTransport undoes sealTransport. The caller clears what it returns.
-func (m *Module) openTransport(ctx context.Context, parent custody.Handle, bound []byte, s custody.Sealed) ([]byte, error) {
-	box, err := custody.ParseBox(s)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", custody.ErrUnreadable, err)
+// openPrivate undoes sealPrivate. The caller clears what it returns.
+func (m *Module) openPrivate(ctx context.Context, parent custody.Handle, generation uint32, bound []byte, s custody.Sealed) (der []byte, err error) {
+	if err := m.holds(generation); err != nil {
+		return nil, err
 	}
-	wrapped, err := custody.Open(ctx, m, parent, custody.PurposeTransportKey, bound, box)
+	wrapped, err := custody.OpenPrivate(ctx, m, parent, generation, bound, s)
 	if err != nil {
 		return nil, err
 	}
-	inner := wrapped.Reveal() // ciphertext of the wrap master, no secret
-	if len(inner) == 0 || inner[0] != copiesMaster {
-		return nil, custody.ErrUnreadable
-	}
-	padded, err := m.unwrap(inner[1:])
-	if err != nil {
-		return nil, err
-	}
-	const prefix = 4
-	defer clear(padded)
-	n := int(binary.BigEndian.Uint32(padded))
-	if n > len(padded)-prefix {
-		return nil, custody.ErrUnreadable
-	}
-	return slices.Clone(padded[prefix : prefix+n]), nil
+	err = m.use(generation, func(keys generationKeys) error {
+		der, err = unwrapPadded(newAES(keys.wrap()), wrapped)
+		return err
+	})
+	return der, err
 }

@@ -61,6 +61,9 @@ func New(t testing.TB, configure ...func(*kms.Config)) *Rig {
 	}
 	r.Module = module
 	t.Cleanup(func() { _ = module.Close() })
+	if _, err := module.MakeMasters(t.Context(), 1, custody.Recovery{}); err != nil {
+		t.Fatal(err)
+	}
 	r.DB, err = sqlstore.Open(t.Context(), sqlstore.Options{
 		Path: r.path, Server: "server-1", Hub: r.Hub, Now: r.Clock.Now, Log: slog.New(slog.DiscardHandler),
 	})

@@ -89,6 +89,9 @@ func vault(t testing.TB, dir string) *custody.Vault {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = module.Close() })
+	if _, err := module.MakeMasters(t.Context(), 1, custody.Recovery{}); err != nil {
+		t.Fatal(err)
+	}
 	key, _, err := module.Make(t.Context(), custody.Root, custody.Binding{
 		Purpose: custody.PurposeInstanceKey, Account: "system", Instance: "system", Generation: 1, Origin: custody.OriginGenerated, Size: 32,
 	})
