@@ -28,6 +28,10 @@ type Config struct {
 	// in the file.
 	Now func() time.Time `yaml:"-"`
 
+	// acceptRollback is the operator's reason to go on with a database that is
+	// older than what is remembered of it; empty refuses it.
+	acceptRollback string
+
 	// Listen is the address of the control APIs, "host:port"; port 0 takes a
 	// free one. Default 127.0.0.1:8443.
 	Listen string `yaml:"listen"`
@@ -78,6 +82,11 @@ type Audit struct {
 	RetentionMiB  int64 `yaml:"retention_mib"`  // default 10240
 	SegmentMiB    int64 `yaml:"segment_mib"`    // size at which a segment is closed; default 64
 	ReserveMiB    int64 `yaml:"reserve_mib"`    // free space that requests of unknown callers never use; default 64
+
+	// Witness is a folder that keeps the newest signed head of the log, by which
+	// a database and log that were both replaced by older copies are noticed at
+	// the next start. It exists, and is best on another machine. Default: none.
+	Witness string `yaml:"witness"`
 }
 
 // Keys holds the waits that Key Protect imposes. Most are off here; zero means the default.

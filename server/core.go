@@ -29,7 +29,10 @@ type core struct {
 	module custody.Module
 	vault  *custody.Vault
 	audit  *audit.Log
-	closed []func() error // in reverse order
+
+	witnesses []witness                       // of the audit log's heads
+	afterOpen func(ctx context.Context) error // what the operator's acceptance of an older database leaves to do; nil without one
+	closed    []func() error                  // in reverse order
 }
 
 // openCore opens everything but the audit log, in order; what was opened is
@@ -74,25 +77,39 @@ func openCore(ctx context.Context, cfg Config, stderr io.Writer) (c *core, err e
 	return c, nil
 }
 
-// openAudit opens the audit log and writes what committed changes of an earlier
-// run still owe it.
+// openAudit opens the audit log, unless the database is older than what is
+// remembered of it, and writes what committed changes of an earlier run still
+// owe it.
 func (c *core) openAudit(ctx context.Context) error {
-	signer, _, err := auditKey(ctx, c.vault, c.db)
+	signer, public, err := auditKey(ctx, c.vault, c.db)
 	if err != nil {
 		return err
 	}
+	if err := c.openWitnesses(); err != nil {
+		return err
+	}
+	if err := c.checkRollback(ctx, map[string]*ecdsa.PublicKey{signer.KeyID(): public}); err != nil {
+		return err
+	}
 	a := c.config.Audit
+	onError := func(err error) { c.log.Error("audit log", "error", err) }
 	c.audit, err = audit.Open(ctx, audit.Options{
-		Dir: c.folder.file(auditFolder), Server: c.folder.server, Signer: signer, Anchors: c.db.Anchors(), Now: c.now,
+		Dir: c.folder.file(auditFolder), Server: c.folder.server, Signer: signer, Now: c.now,
+		Anchors:      witnessed{c.db.Anchors(), c.witnesses, onError},
 		Retention:    audit.Retention{Days: a.RetentionDays, Bytes: a.RetentionMiB << 20},
 		SegmentBytes: a.SegmentMiB << 20, Reserve: uint64(a.ReserveMiB) << 20,
-		OnError: func(err error) { c.log.Error("audit log", "error", err) },
+		OnError: onError,
 	})
 	if err != nil {
 		return err
 	}
 	c.onClose(func() error { return c.audit.Close(context.Background()) })
 	c.onClose(func() error { return c.deliver(context.Background()) })
+	if c.afterOpen != nil {
+		if err := c.afterOpen(ctx); err != nil {
+			return err
+		}
+	}
 	return c.deliver(ctx)
 }
 
