@@ -65,6 +65,7 @@ var layout = []room{
 	{"kms", domain, []string{"iam", ground, "internal/lease"}},
 	{"objects", domain, []string{"iam", ground, "internal/lease"}},
 	{"resource", domain, []string{"iam", ground, "internal/lease"}},
+	{"masters", domain, []string{"iam", ground}},
 	{"activity", domain, []string{"iam", ground, "internal/lease"}},
 	{"iam", domain, []string{ground, "internal/lease"}},
 

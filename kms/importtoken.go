@@ -113,17 +113,19 @@ func (s *Service) CreateImportToken(ctx context.Context, who iam.Caller, ref Ref
 
 // newImportToken returns a token with a transport key that was bound to the instance.
 func (s *Service) newImportToken(ctx context.Context, in Instance) (ImportToken, error) {
-	token := ImportToken{
-		ID: uuid.NewString(), Instance: in.ID, Account: in.Account, Nonce: make([]byte, custody.TransportNonce),
-		Generation: s.module.Info().Generation, Revision: 1,
-	}
-	_, _ = rand.Read(token.Nonce) // never fails: crypto/rand ends the process instead
 	key, err := s.transport.take(ctx)
 	if err != nil {
 		return ImportToken{}, err
 	}
-	token.Public = key.Public
-	err = s.withInstanceKey(ctx, in, func(parent custody.Handle) (err error) {
+	token := ImportToken{
+		ID: uuid.NewString(), Instance: in.ID, Account: in.Account, Nonce: make([]byte, custody.TransportNonce),
+		Public: key.Public, Generation: key.Generation, Revision: 1,
+	}
+	_, _ = rand.Read(token.Nonce) // never fails: crypto/rand ends the process instead
+	if err := s.ensureInstanceKey(ctx, in, key.Generation); err != nil {
+		return ImportToken{}, err
+	}
+	err = s.withInstanceKey(ctx, in, key.Generation, func(parent custody.Handle) (err error) {
 		token.Sealed, err = s.transport.module.BindTransport(ctx, key, parent, token.binding())
 		return err
 	})
@@ -172,19 +174,25 @@ func (s *Service) retrieve(ctx context.Context, v *visit) (ImportToken, error) {
 	return ImportToken{}, ErrUnavailable
 }
 
-// receive imports material that comes under the import token of the instance. b.Size is zero.
-func (s *Service) receive(ctx context.Context, v *visit, parent custody.Handle, b custody.Binding, in custody.Transported) (custody.Handle, custody.Sealed, error) {
+// tokenInForce returns the import token under which the instance of a visit can receive a key.
+func (s *Service) tokenInForce(ctx context.Context, v *visit) (ImportToken, error) {
 	token, err := s.store.ImportToken(ctx, v.instance.ID)
 	switch {
 	case fault.KindOf(err) == fault.NotFound:
-		return 0, nil, ErrImportTokenExpired
+		return ImportToken{}, ErrImportTokenExpired
 	case err != nil:
-		return 0, nil, fmt.Errorf("reading the import token: %w", err)
+		return ImportToken{}, fmt.Errorf("reading the import token: %w", err)
 	case !v.now.Before(token.Expires) || len(token.Sealed) == 0:
-		return 0, nil, ErrImportTokenExpired
+		return ImportToken{}, ErrImportTokenExpired
 	case s.transport.module == nil:
-		return 0, nil, ErrNoTransport
+		return ImportToken{}, ErrNoTransport
 	}
+	return token, nil
+}
+
+// receive imports material that comes under an import token, whose instance has its key at parent.
+// The size of b is zero: the module learns it.
+func (s *Service) receive(ctx context.Context, token ImportToken, parent custody.Handle, b custody.Binding, in custody.Transported) (custody.Handle, custody.Sealed, error) {
 	h, sealed, err := s.transport.module.Receive(ctx, parent, token.Sealed, token.binding(), token.Nonce, b, in)
 	switch {
 	case errors.Is(err, custody.ErrTransported):

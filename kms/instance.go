@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"strongroom/crn"
@@ -30,12 +32,12 @@ type Instances interface {
 }
 
 // InstanceKey is the key of an instance as it is stored. Everything that the instance keeps is
-// sealed under it.
+// sealed under it. While keys move to newer masters, an instance has it under both: the same
+// material, so that what is sealed under the one opens under the other.
 type InstanceKey struct {
 	Instance   InstanceID
 	Account    iam.AccountID
-	Module     string // name of the module that keeps it
-	Generation uint32 // of the module's masters
+	Generation uint32 // of the masters
 	Sealed     custody.Sealed
 	Created    time.Time
 }
@@ -53,14 +55,13 @@ func (k InstanceKey) binding() custody.Binding {
 // PrepareInstance gives a new instance its key. It is a step of the creation of an instance, whose
 // own door has decided and recorded, and may be repeated.
 func (s *Service) PrepareInstance(ctx context.Context, in Instance) error {
-	if k, err := s.store.InstanceKey(ctx, in.ID); err == nil {
-		return k.belongsTo(in)
+	if keys, err := s.store.InstanceKeys(ctx, in.ID); err == nil {
+		return keys[0].belongsTo(in)
 	} else if fault.KindOf(err) != fault.NotFound {
 		return fmt.Errorf("reading the key of instance %s: %w", in.ID, err)
 	}
-	info := s.module.Info()
 	k := InstanceKey{
-		Instance: in.ID, Account: in.Account, Module: info.Name, Generation: info.Generation, Created: s.now(),
+		Instance: in.ID, Account: in.Account, Generation: s.module.Info().Generation, Created: s.now(),
 	}
 	h, sealed, err := s.module.Make(ctx, custody.Root, k.binding())
 	if err != nil {
@@ -70,8 +71,9 @@ func (s *Service) PrepareInstance(ctx context.Context, in Instance) error {
 	k.Sealed = sealed
 	err = s.store.InsertInstanceKey(ctx, k)
 	if fault.KindOf(err) == fault.Conflict { // another run of the same step was first
-		if k, err = s.store.InstanceKey(ctx, in.ID); err == nil {
-			return k.belongsTo(in)
+		var keys []InstanceKey
+		if keys, err = s.store.InstanceKeys(ctx, in.ID); err == nil {
+			return keys[0].belongsTo(in)
 		}
 	}
 	if err != nil {
@@ -112,29 +114,57 @@ func (s *Service) DestroyInstance(ctx context.Context, in Instance) error {
 	return nil
 }
 
-// withInstanceKey calls do with the handle of the key of an instance.
-func (s *Service) withInstanceKey(ctx context.Context, in Instance, do func(custody.Handle) error) error {
-	load := func(ctx context.Context) (custody.Handle, error) { return s.loadInstanceKey(ctx, in) }
-	return s.loaded.with(ctx, keyRef{instance: in.ID}, "", load, do)
+// anyGeneration stands for whichever generation of masters the key of an instance is under: what is
+// sealed under the key itself does not depend on it.
+const anyGeneration = 0
+
+// withInstanceKey calls do with the handle of the key of an instance under a generation of masters,
+// to which all that module operations are given together has to belong.
+func (s *Service) withInstanceKey(ctx context.Context, in Instance, generation uint32, do func(custody.Handle) error) error {
+	load := func(ctx context.Context) (custody.Handle, error) { return s.loadInstanceKey(ctx, in, generation) }
+	ref := keyRef{instance: in.ID}
+	return s.loaded.with(ctx, ref, VersionID(strconv.FormatUint(uint64(generation), 10)), load, do)
 }
 
-var errOtherModule = errors.New("is kept by another crypto module")
+// errMastersGone says that an instance has no key under a generation: its masters were retired
+// since the generation was read.
+var errMastersGone = errors.New("is not kept under these masters")
 
-func (s *Service) loadInstanceKey(ctx context.Context, in Instance) (custody.Handle, error) {
-	k, err := s.store.InstanceKey(ctx, in.ID)
+func (s *Service) loadInstanceKey(ctx context.Context, in Instance, generation uint32) (custody.Handle, error) {
+	keys, err := s.instanceKeys(ctx, in)
 	if err != nil {
-		// An active instance has a key: its absence is no answer for a caller.
-		return 0, fmt.Errorf("reading the key of instance %s: %s", in.ID, err)
-	}
-	if err := k.belongsTo(in); err != nil {
 		return 0, err
 	}
-	if name := s.module.Info().Name; k.Module != name {
-		return 0, fmt.Errorf("key of instance %s %w: %q, not %q", in.ID, errOtherModule, k.Module, name)
+	i := 0
+	if generation != anyGeneration {
+		i = slices.IndexFunc(keys, func(k InstanceKey) bool { return k.Generation == generation })
 	}
-	h, err := s.module.Load(ctx, custody.Root, k.binding(), k.Sealed)
+	if i < 0 {
+		return 0, fmt.Errorf("key of instance %s %w: generation %d", in.ID, errMastersGone, generation)
+	}
+	h, err := s.module.Load(ctx, custody.Root, keys[i].binding(), keys[i].Sealed)
 	if err != nil {
 		return 0, fmt.Errorf("loading the key of instance %s: %w", in.ID, err)
 	}
 	return h, nil
+}
+
+// instanceKeys reads the key of an instance, under the newest generation first.
+func (s *Service) instanceKeys(ctx context.Context, in Instance) ([]InstanceKey, error) {
+	keys, err := s.store.InstanceKeys(ctx, in.ID)
+	if err != nil {
+		// An active instance has a key: its absence is no answer for a caller.
+		return nil, fmt.Errorf("reading the key of instance %s: %s", in.ID, err)
+	}
+	return keys, keys[0].belongsTo(in)
+}
+
+// newestGeneration returns the newest masters that the key of an instance is under: new versions of
+// its keys are made there.
+func (s *Service) newestGeneration(ctx context.Context, in Instance) (uint32, error) {
+	keys, err := s.instanceKeys(ctx, in)
+	if err != nil {
+		return 0, err
+	}
+	return keys[0].Generation, nil
 }

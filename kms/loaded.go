@@ -156,3 +156,15 @@ func (l *loadedKeys) dropInstance(in InstanceID) {
 		}
 	}
 }
+
+// dropAll unloads all keys.
+func (l *loadedKeys) dropAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drops++
+	for ref, versions := range l.handles {
+		for v := range versions {
+			l.removeLocked(ref, v)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"strongroom/custody"
@@ -26,14 +27,23 @@ func standardContext(k *Key, v *Version) []byte {
 }
 
 // makeVersion draws or imports the material of v, a new version of the root key k, and completes
-// v. The key is not left loaded: nothing uses it before it is stored.
-func (s *Service) makeVersion(ctx context.Context, at *visit, k *Key, v *Version, n NewVersion) error {
-	v.Generation = s.module.Info().Generation
+// v. The key is not left loaded: nothing uses it before it is stored. What comes under an import
+// token is kept under the masters of the token, from where it moves like any other key.
+func (s *Service) makeVersion(ctx context.Context, at *visit, k *Key, v *Version, n NewVersion) (err error) {
 	v.Origin, v.Size = custody.OriginGenerated, generatedSize
 	if n.imported() {
 		v.Origin, v.Size = custody.OriginImported, n.Payload.Len()
 	}
-	return s.withInstanceKey(ctx, at.instance, func(parent custody.Handle) error {
+	var token ImportToken
+	if n.Transported != nil {
+		if token, err = s.tokenInForce(ctx, at); err != nil {
+			return err
+		}
+		v.Generation = token.Generation
+	} else if v.Generation, err = s.newestGeneration(ctx, at.instance); err != nil {
+		return err
+	}
+	return s.withInstanceKey(ctx, at.instance, v.Generation, func(parent custody.Handle) error {
 		var (
 			h      custody.Handle
 			sealed custody.Sealed
@@ -41,7 +51,7 @@ func (s *Service) makeVersion(ctx context.Context, at *visit, k *Key, v *Version
 		)
 		switch {
 		case n.Transported != nil:
-			h, sealed, err = s.receive(ctx, at, parent, binding(k, v), *n.Transported)
+			h, sealed, err = s.receive(ctx, token, parent, binding(k, v), *n.Transported)
 		case n.imported():
 			h, sealed, err = s.module.Import(ctx, parent, binding(k, v), n.Payload)
 		default:
@@ -59,23 +69,43 @@ func (s *Service) makeVersion(ctx context.Context, at *visit, k *Key, v *Version
 
 // withVersion calls do with the handle of a version of a root key.
 func (s *Service) withVersion(ctx context.Context, in Instance, k *Key, v *Version, do func(custody.Handle) error) error {
-	load := func(ctx context.Context) (h custody.Handle, err error) {
-		err = s.withInstanceKey(ctx, in, func(parent custody.Handle) error {
-			h, err = s.module.Load(ctx, parent, binding(k, v), v.Sealed)
-			return err
-		})
-		if err != nil {
-			return 0, fmt.Errorf("loading version %s of key %s: %w", v.ID, k.ID, err)
-		}
-		return h, nil
-	}
+	load := func(ctx context.Context) (custody.Handle, error) { return s.loadVersion(ctx, in, k, v) }
 	return s.loaded.with(ctx, keyRef{k.Instance, k.ID}, v.ID, load, do)
+}
+
+// loadVersion loads a version of a root key. A record that was read before the version moved to
+// other masters is good for as long as the old ones are there; after that, the version is read
+// again.
+func (s *Service) loadVersion(ctx context.Context, in Instance, k *Key, v *Version) (custody.Handle, error) {
+	h, err := s.loadSealed(ctx, in, k, v)
+	if err == nil || ctx.Err() != nil || errors.Is(err, custody.ErrUnavailable) {
+		return h, err
+	}
+	now, rerr := s.store.Record(ctx, k.Instance, k.ID)
+	if rerr != nil {
+		return 0, errors.Join(err, rerr)
+	}
+	if moved := now.version(v.ID); moved != nil && moved.Generation != v.Generation {
+		return s.loadSealed(ctx, in, k, moved)
+	}
+	return 0, err
+}
+
+func (s *Service) loadSealed(ctx context.Context, in Instance, k *Key, v *Version) (h custody.Handle, err error) {
+	err = s.withInstanceKey(ctx, in, v.Generation, func(parent custody.Handle) error {
+		h, err = s.module.Load(ctx, parent, binding(k, v), v.Sealed)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("loading version %s of key %s: %w", v.ID, k.ID, err)
+	}
+	return h, nil
 }
 
 // sealStandard seals the material of a standard key into v, which it completes.
 func (s *Service) sealStandard(ctx context.Context, in Instance, k *Key, v *Version, material custody.Secret) error {
 	v.Size = material.Len()
-	return s.withInstanceKey(ctx, in, func(h custody.Handle) error {
+	return s.withInstanceKey(ctx, in, anyGeneration, func(h custody.Handle) error {
 		box, err := custody.Seal(ctx, s.module, h, custody.PurposeStandardKey, standardContext(k, v), material.Reveal())
 		if err != nil {
 			return err
@@ -91,7 +121,7 @@ func (s *Service) openStandard(ctx context.Context, in Instance, k *Key, v *Vers
 	if err != nil {
 		return custody.Secret{}, fmt.Errorf("reading the material of key %s: %w", k.ID, err)
 	}
-	err = s.withInstanceKey(ctx, in, func(h custody.Handle) error {
+	err = s.withInstanceKey(ctx, in, anyGeneration, func(h custody.Handle) error {
 		material, err = custody.Open(ctx, s.module, h, custody.PurposeStandardKey, standardContext(k, v), box)
 		return err
 	})

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"sync/atomic"
 	"time"
 
 	"strongroom/custody"
@@ -64,6 +65,8 @@ type Service struct {
 	loaded   *loadedKeys
 
 	transport *transportPool
+	mover     Mover // nil if keys cannot be moved
+	moved     atomic.Uint64
 	uses      uses
 }
 
@@ -110,7 +113,8 @@ func New(c Config) *Service {
 
 		transport: newTransportPool(c.Module, c.TransportKeys),
 	}
-	c.Hub.Watch(s.changed, ChangeKey, ChangeAlias, ChangeInstance, ChangePolicies)
+	s.mover, _ = c.Module.(Mover)
+	c.Hub.Watch(s.changed, ChangeKey, ChangeAlias, ChangeInstance, ChangePolicies, ChangeMasters)
 	return s
 }
 
@@ -131,6 +135,9 @@ func (s *Service) changed(c lease.Change) {
 		s.aliases.Clear()
 		s.policies.Drop(in)
 		s.loaded.dropInstance(in)
+	case ChangeMasters:
+		s.records.Clear()
+		s.loaded.dropAll()
 	}
 }
 

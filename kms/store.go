@@ -15,6 +15,7 @@ const (
 	ChangeAlias    lease.Kind = "kms.alias"    // the ID is the alias
 	ChangeInstance lease.Kind = "kms.instance" // the ID is that of the instance: its key is gone
 	ChangePolicies lease.Kind = "kms.policies" // the ID is that of the instance: its policies are others
+	ChangeMasters  lease.Kind = "kms.masters"  // a generation of masters was retired, in no scope
 )
 
 // Store keeps all that the service has. What it promises is said at [KeyStore].
@@ -28,6 +29,7 @@ type Store interface {
 	ImportTokenStore
 	RepeatStore
 	CensusStore
+	MoveStore
 }
 
 // KeyStore keeps keys. What it returns without an error was read from, or is durable in, the
@@ -57,9 +59,11 @@ type KeyStore interface {
 	// CountLive returns how many keys of an instance are not deleted.
 	CountLive(ctx context.Context, in InstanceID) (int, error)
 
-	// InstanceKey returns the key of an instance.
-	InstanceKey(ctx context.Context, in InstanceID) (InstanceKey, error)
-	// InsertInstanceKey adds it; it fails with kind Conflict when there is one.
+	// InstanceKeys returns the key of an instance under each generation of masters that it has it
+	// under, the newest first.
+	InstanceKeys(ctx context.Context, in InstanceID) ([]InstanceKey, error)
+	// InsertInstanceKey gives an instance its key; it fails with kind Conflict when it has one,
+	// under whatever generation.
 	InsertInstanceKey(ctx context.Context, k InstanceKey) error
 	// DestroyInstance removes the key of the instance first, by which all others become
 	// unreadable, and then every row of the instance. It may be repeated.

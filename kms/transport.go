@@ -3,6 +3,7 @@ package kms
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"strongroom/custody"
@@ -11,8 +12,9 @@ import (
 // transportPool has transport keys ready, which take seconds to make and belong to nobody before
 // they are taken.
 type transportPool struct {
-	module custody.Transport // nil if the module cannot receive keys
-	size   int               // how many are kept ready
+	module custody.Transport   // nil if the module cannot receive keys
+	info   func() custody.Info // of the module
+	size   int                 // how many are kept ready
 
 	making chan struct{} // capacity 1: holds a token while a key is made, so that one is made at a time
 
@@ -22,7 +24,7 @@ type transportPool struct {
 
 func newTransportPool(m custody.Module, size int) *transportPool {
 	module, _ := m.(custody.Transport)
-	return &transportPool{module: module, size: size, making: make(chan struct{}, 1)}
+	return &transportPool{module: module, info: m.Info, size: size, making: make(chan struct{}, 1)}
 }
 
 // take returns a key that nobody else gets: one that is ready, else one that is made now.
@@ -48,6 +50,7 @@ func (p *transportPool) take(ctx context.Context) (custody.TransportKey, error) 
 func (p *transportPool) pop() (custody.TransportKey, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.refreshLocked()
 	last := len(p.ready) - 1
 	if last < 0 {
 		return custody.TransportKey{}, false
@@ -55,6 +58,13 @@ func (p *transportPool) pop() (custody.TransportKey, bool) {
 	k := p.ready[last]
 	p.ready = p.ready[:last]
 	return k, true
+}
+
+// refreshLocked forgets keys that older masters keep: an import token with one of them would keep
+// those masters from being retired.
+func (p *transportPool) refreshLocked() {
+	newest := p.info().Generation
+	p.ready = slices.DeleteFunc(p.ready, func(k custody.TransportKey) bool { return k.Generation != newest })
 }
 
 func (p *transportPool) make(ctx context.Context) (custody.TransportKey, error) {
@@ -68,6 +78,7 @@ func (p *transportPool) make(ctx context.Context) (custody.TransportKey, error) 
 // fill makes one key if fewer are ready than should be.
 func (p *transportPool) fill(ctx context.Context) error {
 	p.mu.Lock()
+	p.refreshLocked()
 	enough := len(p.ready) >= p.size
 	p.mu.Unlock()
 	if enough || p.module == nil {

@@ -44,6 +44,9 @@ func importTokenMACed(t kms.ImportToken) []any {
 // PutImportToken implements kms.Store.
 func (s *Keys) PutImportToken(ctx context.Context, token kms.ImportToken, ev *audit.Event) error {
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.needInstanceKey(ctx, token.Instance, token.Generation); err != nil {
+			return err
+		}
 		n, err := t.exec(ctx, `
 			INSERT INTO import_tokens (`+importTokenColumns+`)
 			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13

@@ -20,6 +20,7 @@ import (
 	"strongroom/iam"
 	"strongroom/internal/lease"
 	"strongroom/kms"
+	"strongroom/masters"
 	"strongroom/sqlstore"
 )
 
@@ -49,6 +50,12 @@ func keyStore(t testing.TB) (*sqlstore.DB, *sqlstore.Keys, kms.Key, kms.Version)
 		t.Fatal(err)
 	}
 	now := time.Date(2026, 7, 1, 10, 0, 0, 123456000, time.UTC)
+	enterGeneration(t, db, masters.Generation{Number: 1, Module: "software", Created: now})
+	if err := db.Keys().InsertInstanceKey(t.Context(), kms.InstanceKey{
+		Instance: "i", Account: "a", Generation: 1, Sealed: []byte("sealed"), Created: now,
+	}); err != nil {
+		t.Fatal(err)
+	}
 	id := uuid.NewString()
 	v := kms.Version{
 		Stamp:      kms.Stamp{ID: kms.VersionID(id), Number: 1, Created: now, Size: 32},

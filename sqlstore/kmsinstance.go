@@ -2,48 +2,72 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"strongroom/kms"
 )
 
-// InstanceKey implements kms.Store.
-func (s *Keys) InstanceKey(ctx context.Context, in kms.InstanceID) (kms.InstanceKey, error) {
+const instanceKeyColumns = `instance, generation, account, sealed, created_at, mac`
+
+// InstanceKeys implements kms.Store.
+func (s *Keys) InstanceKeys(ctx context.Context, in kms.InstanceID) ([]kms.InstanceKey, error) {
+	return s.instanceKeys(ctx, s.db, in)
+}
+
+func (s *Keys) instanceKeys(ctx context.Context, from querier, in kms.InstanceID) ([]kms.InstanceKey, error) {
+	rows, err := from.query(ctx, `
+		SELECT `+instanceKeyColumns+` FROM instance_keys WHERE instance = $1 ORDER BY generation DESC`, string(in))
+	keys, err := collect(rows, err, s.scanInstanceKey)
+	if err == nil && len(keys) == 0 {
+		err = ErrNotFound
+	}
+	return keys, err
+}
+
+func (s *Keys) scanInstanceKey(row scanner) (kms.InstanceKey, error) {
 	var (
 		k       kms.InstanceKey
 		created int64
 		mac     []byte
 	)
-	err := s.db.queryRow(ctx, `
-		SELECT instance, account, module, generation, sealed, created_at, mac
-		FROM instance_keys WHERE instance = $1`, string(in)).
-		Scan(&k.Instance, &k.Account, &k.Module, &k.Generation, &k.Sealed, &created, &mac)
-	if err != nil {
-		return kms.InstanceKey{}, absent(err)
+	if err := row.Scan(&k.Instance, &k.Generation, &k.Account, &k.Sealed, &created, &mac); err != nil {
+		return kms.InstanceKey{}, err
 	}
 	k.Created = fromMicros(created)
-	return k, s.db.check(mac, "instance_keys", string(in), instanceKeyColumns(k)...)
+	return k, s.db.check(mac, "instance_keys", string(k.Instance), instanceKeyMACed(k)...)
 }
 
-// InsertInstanceKey implements kms.Store.
+// instanceKeyMACed are the columns that an instance key's MAC covers: all.
+func instanceKeyMACed(k kms.InstanceKey) []any {
+	return []any{string(k.Instance), int64(k.Generation), string(k.Account), []byte(k.Sealed), k.Created}
+}
+
+// InsertInstanceKey implements kms.Store. Two that prepare an instance at once must not give it two
+// keys, which they could under two generations of masters.
 func (s *Keys) InsertInstanceKey(ctx context.Context, k kms.InstanceKey) error {
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
-		n, err := t.exec(ctx, `
-			INSERT INTO instance_keys (instance, account, module, generation, sealed, created_at, mac)
-			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (instance) DO NOTHING`,
-			string(k.Instance), string(k.Account), k.Module, int64(k.Generation), []byte(k.Sealed),
-			micros(k.Created), s.db.sum("instance_keys", instanceKeyColumns(k)...))
-		if err == nil && n == 0 {
+		err := s.insertInstanceKey(ctx, t, k, `NOT EXISTS (SELECT 1 FROM instance_keys WHERE instance = $1)`)
+		if errors.Is(err, ErrStale) {
 			err = ErrExists
 		}
 		return err
 	})
 }
 
-func instanceKeyColumns(k kms.InstanceKey) []any {
-	return []any{
-		string(k.Instance), string(k.Account), k.Module, int64(k.Generation), []byte(k.Sealed), k.Created,
+// insertInstanceKey adds a row, or returns ErrStale unless a condition on its values is met and its
+// masters are in use.
+func (s *Keys) insertInstanceKey(ctx context.Context, t *tx, k kms.InstanceKey, condition string, more ...any) error {
+	if err := t.needGeneration(ctx, k.Generation); err != nil {
+		return err
 	}
+	values := []any{
+		string(k.Instance), int64(k.Generation), string(k.Account), []byte(k.Sealed), micros(k.Created),
+		s.db.sum("instance_keys", instanceKeyMACed(k)...),
+	}
+	return t.swap(ctx, `
+		INSERT INTO instance_keys (`+instanceKeyColumns+`)
+		SELECT `+placeholders(1, len(values))+` WHERE `+condition, append(values, more...)...)
 }
 
 // destroyBatch is how many keys one transaction of DestroyInstance removes: others get their turn
@@ -55,6 +79,9 @@ const destroyBatch = 2000
 func (s *Keys) DestroyInstance(ctx context.Context, in kms.InstanceID) error {
 	err := s.db.update(ctx, func(ctx context.Context, t *tx) error {
 		t.changed(kms.ChangeInstance, string(in), string(in))
+		if err := t.notePurgedInstance(ctx, in); err != nil {
+			return err
+		}
 		for _, statement := range []string{
 			`DELETE FROM instance_keys WHERE instance = $1`,
 			`DELETE FROM key_counts WHERE instance = $1`,

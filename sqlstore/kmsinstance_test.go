@@ -6,11 +6,11 @@ import (
 	"strongroom/kms"
 )
 
-// TestDestroyedInstanceLeavesNoRow looks into every table, also those to come.
+// TestDestroyedInstanceLeavesNoRow looks into every table, also those to come. That it was destroyed
+// is all that is kept.
 func TestDestroyedInstanceLeavesNoRow(t *testing.T) {
 	db, keys, k, v := keyStore(t)
 	for _, err := range []error{
-		keys.InsertInstanceKey(t.Context(), kms.InstanceKey{Instance: k.Instance, Account: k.Account, Sealed: []byte("sealed"), Created: k.Created}),
 		keys.InsertRing(t.Context(), k.Instance, kms.Ring{ID: "team-a", Created: k.Created}, 10, 1, keyEvent()),
 		keys.InsertKey(t.Context(), k, v, 1, keyEvent()),
 		keys.InsertRegistration(t.Context(), kms.Registration{
@@ -32,6 +32,10 @@ func TestDestroyedInstanceLeavesNoRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if after["purged_keys"] != 1 {
+		t.Errorf("%d rows tell that the instance was destroyed", after["purged_keys"])
+	}
+	delete(after, "purged_keys")
 	for table, n := range after {
 		if n != 0 {
 			t.Errorf("%d rows are left in %s", n, table)

@@ -59,6 +59,9 @@ func (s *Keys) PurgeKey(ctx context.Context, k kms.Key, ev *audit.Event) error {
 		if err != nil {
 			return err
 		}
+		if err := t.notePurgedKey(ctx, k); err != nil {
+			return err
+		}
 		for _, table := range keyTables() {
 			if _, err := t.exec(ctx, `DELETE FROM `+table+` WHERE instance = $1 AND key = $2`, in, id); err != nil {
 				return err

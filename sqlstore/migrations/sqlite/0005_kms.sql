@@ -1,15 +1,18 @@
 -- +goose Up
 
--- The keys of instances, under which everything in an instance is sealed.
+-- The keys of instances, under which everything in an instance is sealed. While
+-- keys move from one generation of masters to another, an instance has its key
+-- under both.
 CREATE TABLE instance_keys (
-    instance   TEXT PRIMARY KEY,
-    account    TEXT   NOT NULL,
-    module     TEXT   NOT NULL,
+    instance   TEXT   NOT NULL,
     generation BIGINT NOT NULL,
+    account    TEXT   NOT NULL,
     sealed     BLOB   NOT NULL,
     created_at BIGINT NOT NULL,
-    mac        BLOB   NOT NULL
+    mac        BLOB   NOT NULL,
+    PRIMARY KEY (instance, generation)
 );
+CREATE INDEX instance_keys_by_generation ON instance_keys (generation, instance);
 
 -- Keys, without their material. aliases and tags are JSON lists. version,
 -- version_number, version_at and version_size tell of the newest version.
