@@ -9,7 +9,7 @@ type Handle uint64
 
 const (
 	slotShift = 58
-	rootSlot  = 1<<6 - 1 // no module of a rack stands there
+	rootSlot  = 1<<6 - 1 // no module of a rack stands there, so that a rack has fewer slots than this
 	localMask = 1<<slotShift - 1
 )
 
@@ -45,6 +45,15 @@ func (h Handle) Size() int {
 	}
 	return 0
 }
+
+// InSlot returns the name that a [Rack] gives to h, a handle of the module in that slot.
+func (h Handle) InSlot(slot int) Handle { return Handle(slot)<<slotShift | h.Local() }
+
+// Slot returns the slot of a rack in which the module of h stands.
+func (h Handle) Slot() int { return int(h >> slotShift) }
+
+// Local returns the handle as the module in the slot knows it.
+func (h Handle) Local() Handle { return h & localMask }
 
 // validSize reports whether size is that of an AES key.
 func validSize(size int) bool { return size == 16 || size == 24 || size == 32 }
