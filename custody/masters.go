@@ -25,7 +25,7 @@ type Masters interface {
 	// MakeMasters draws the masters of a new generation, whose number is higher than that of any
 	// the module holds, or it fails with ErrGeneration. They are durable when it returns. What it
 	// returns is to be kept with the database: without it recovery shares open nothing. It fails
-	// with ErrRecovery when r is incomplete or says otherwise than an earlier generation.
+	// with ErrRecovery when r is incomplete or names a key without giving it that the module lacks.
 	MakeMasters(ctx context.Context, number uint32, r Recovery) (Escrow, error)
 
 	// DestroyMasters destroys the masters of a generation for good. Keys of that generation which

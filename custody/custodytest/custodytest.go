@@ -3,6 +3,7 @@
 package custodytest
 
 import (
+	"errors"
 	"testing"
 
 	"strongroom/custody"
@@ -10,15 +11,25 @@ import (
 
 // Subject is a module under test.
 type Subject struct {
-	Module custody.Module
+	Module custody.Module // holds one generation, without a recovery key
 
 	// Reopen opens the same masters again, as the next process would, after the suite has closed
 	// Module. It may be called more than once; each module that it returns is closed first.
 	Reopen func(t *testing.T) custody.Module
+
+	// Other opens a module of another kind, with masters of its own, for transfers between the two.
+	// It may be nil: transfers are always tried between two modules of the same kind.
+	Other func(t *testing.T) custody.Module
+
+	// Restart interrupts what the module works with (its agent, its token) while keys are loaded and
+	// in use, and returns when it is there again or on its way. It is nil for a module that nothing
+	// can interrupt.
+	Restart func(t *testing.T)
 }
 
 // Run runs the suite. Each call of open returns a module with masters of its own, which the suite
-// closes.
+// closes. What a module need not be able to do (custody.Masters, custody.Transport, custody.Source
+// with custody.Destination, custody.Anchors) is skipped when it is not.
 func Run(t *testing.T, open func(t *testing.T) Subject) {
 	for _, test := range []struct {
 		name string
@@ -41,7 +52,17 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"MaterialIDFollowsMaterial", testMaterialID},
 		{"SealedFormsHideMaterial", testNoLeak},
 		{"TransportedKeysAreReceived", testTransport},
+		{"GenerationsStandSideBySide", testGenerations},
+		{"RecoveryKeyOpensEverySecondCopy", testRecovery},
+		{"IncompleteRecoveryIsRefused", testBadRecovery},
+		{"DestroyedMastersLoadNothing", testDestroy},
+		{"RewrappedKeysLoad", testRewrap},
+		{"MastersChangeWhileKeysAreUsed", testMastersConcurrency},
+		{"KeysGoToAnotherModule", testTransfer},
+		{"AnchorsAreKept", testAnchors},
 		{"ConcurrentUse", testConcurrency},
+		{"ClosedInTheMiddle", testCloseInTheMiddle},
+		{"RestartedInTheMiddle", testRestartInTheMiddle},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
 	}
@@ -53,7 +74,7 @@ var sizes = []int{16, 24, 32}
 // fixture is an open module with an instance key.
 type fixture struct {
 	custody.Module
-	reopen   func(t *testing.T) custody.Module
+	subject  Subject
 	instance custody.Handle
 	binding  custody.Binding // of the instance key
 	sealed   custody.Sealed  // form of the instance key
@@ -62,7 +83,7 @@ type fixture struct {
 func newFixture(t *testing.T, open func(t *testing.T) Subject) *fixture {
 	t.Helper()
 	s := open(t)
-	f := &fixture{Module: s.Module, reopen: s.Reopen}
+	f := &fixture{Module: s.Module, subject: s}
 	t.Cleanup(func() { _ = f.Close() })
 	f.binding = f.instanceBinding("instance-1")
 	f.instance, f.sealed = f.make(t, custody.Root, f.binding)
@@ -75,7 +96,7 @@ func (f *fixture) restart(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatalf("closing the module: %v", err)
 	}
-	f.Module = f.reopen(t)
+	f.Module = f.subject.Reopen(t)
 }
 
 func (f *fixture) instanceBinding(id string) custody.Binding {
@@ -120,6 +141,14 @@ func (f *fixture) load(t *testing.T, parent custody.Handle, b custody.Binding, s
 		t.Fatalf("Load: %v", err)
 	}
 	return h
+}
+
+// refused reports an error unless a loading of s fails with ErrUnreadable.
+func (f *fixture) refused(t *testing.T, what string, parent custody.Handle, b custody.Binding, s custody.Sealed) {
+	t.Helper()
+	if h, err := f.Load(t.Context(), parent, b, s); !errors.Is(err, custody.ErrUnreadable) || h != 0 {
+		t.Errorf("%s: Load: handle %d, %v, want ErrUnreadable", what, h, err)
+	}
 }
 
 // fingerprint is a CMAC that two handles share if and only if they name the same key.

@@ -122,6 +122,21 @@ func testBinding(t *testing.T, open func(t *testing.T) Subject) {
 		}
 	}
 	f.load(t, f.instance, base, sealed)
+
+	// Two rows that were swapped, in each thing by which rows differ.
+	for name, change := range map[string]func(*custody.Binding){
+		"account":  func(b *custody.Binding) { b.Account = "account-2" },
+		"instance": func(b *custody.Binding) { b.Instance = "instance-2" },
+		"key":      func(b *custody.Binding) { b.Key = "key-2" },
+		"version":  func(b *custody.Binding) { b.Version = "version-2" },
+	} {
+		b := base
+		change(&b)
+		_, other := f.make(t, f.instance, b)
+		f.refused(t, "swapped "+name, f.instance, base, other)
+		f.refused(t, "swapped "+name, f.instance, b, sealed)
+		f.load(t, f.instance, b, other)
+	}
 }
 
 func testParent(t *testing.T, open func(t *testing.T) Subject) {
@@ -148,23 +163,29 @@ func testTampering(t *testing.T, open func(t *testing.T) Subject) {
 	f := newFixture(t, open)
 	b := f.versionBinding(custody.OriginGenerated, 32)
 	_, sealed := f.make(t, f.instance, b)
-	refused := func(what string, s custody.Sealed) {
-		t.Helper()
-		if h, err := f.Load(t.Context(), f.instance, b, s); !errors.Is(err, custody.ErrUnreadable) || h != 0 {
-			t.Errorf("%s: Load: handle %d, %v, want ErrUnreadable", what, h, err)
-		}
-	}
+	f.tamper(t, f.instance, b, sealed)
+	f.tamper(t, custody.Root, f.binding, f.sealed)
+}
+
+// tamper changes the stored form of a key in every byte and every length.
+func (f *fixture) tamper(t *testing.T, parent custody.Handle, b custody.Binding, sealed custody.Sealed) {
+	t.Helper()
 	for i := range sealed {
-		s := bytes.Clone(sealed)
-		s[i] ^= 1 << (i % 8)
-		refused(fmt.Sprintf("byte %d changed", i), s)
+		f.refused(t, fmt.Sprintf("byte %d changed", i), parent, b, flipped(sealed, i))
 	}
 	for n := range sealed {
-		refused(fmt.Sprintf("cut to %d bytes", n), sealed[:n])
+		f.refused(t, fmt.Sprintf("cut to %d bytes", n), parent, b, sealed[:n])
 	}
-	refused("a byte more", append(bytes.Clone(sealed), 0))
-	refused("nothing", nil)
-	f.load(t, f.instance, b, sealed)
+	f.refused(t, "a byte more", parent, b, append(bytes.Clone(sealed), 0))
+	f.refused(t, "nothing", parent, b, nil)
+	f.load(t, parent, b, sealed)
+}
+
+// flipped returns b with one bit changed, in the byte at i.
+func flipped(b []byte, i int) []byte {
+	out := bytes.Clone(b)
+	out[i] ^= 1 << (i % 8)
+	return out
 }
 
 func testBadBinding(t *testing.T, open func(t *testing.T) Subject) {

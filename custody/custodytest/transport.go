@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"testing"
 
 	"strongroom/custody"
@@ -41,6 +42,8 @@ func testTransport(t *testing.T, open func(t *testing.T) Subject) {
 	t.Run("EverySizeIsReceived", r.sizes)
 	t.Run("WrongTransportIsRefused", r.refusals)
 	t.Run("OtherBindingDoesNotOpen", r.bindings)
+	t.Run("ChangedPairDoesNotOpen", r.tampering)
+	t.Run("OlderGenerationReceives", r.rotated) // the last: it changes the generation
 }
 
 type receiver struct {
@@ -103,12 +106,12 @@ func (r *receiver) refusals(t *testing.T) {
 		change func(*custody.Transported)
 		want   error
 	}{
-		"changed material":     {func(in *custody.Transported) { in.Material = flipped(in.Material) }, custody.ErrTransported},
+		"changed material":     {func(in *custody.Transported) { in.Material = flipped(in.Material, 256) }, custody.ErrTransported},
 		"no material":          {func(in *custody.Transported) { in.Material = nil }, custody.ErrTransported},
 		"material of 20 bytes": {func(in *custody.Transported) { in.Material = encrypted(make([]byte, 20)) }, custody.ErrTransported},
 		"material of no bytes": {func(in *custody.Transported) { in.Material = encrypted(nil) }, custody.ErrTransported},
 		"other material":       {func(in *custody.Transported) { in.Material = encrypted(make([]byte, 32)) }, custody.ErrNonceSealing},
-		"changed nonce":        {func(in *custody.Transported) { in.SealedNonce = flipped(in.SealedNonce) }, custody.ErrNonceSealing},
+		"changed nonce":        {func(in *custody.Transported) { in.SealedNonce = flipped(in.SealedNonce, 14) }, custody.ErrNonceSealing},
 		"short nonce":          {func(in *custody.Transported) { in.SealedNonce = in.SealedNonce[:20] }, custody.ErrNonceSealing},
 		"no nonce":             {func(in *custody.Transported) { in.SealedNonce = nil }, custody.ErrNonceSealing},
 		"other IV":             {func(in *custody.Transported) { in.IV[0]++ }, custody.ErrNonceSealing},
@@ -165,8 +168,56 @@ func (r *receiver) bindings(t *testing.T) {
 	}
 }
 
-func flipped(b []byte) []byte {
-	out := bytes.Clone(b)
-	out[len(out)/2] ^= 1
-	return out
+// tampering changes a sample of the bytes of the sealed private key, which has some 2,500.
+func (r *receiver) tampering(t *testing.T) {
+	in := r.transported(t, bytes.Repeat([]byte{7}, 32))
+	b := r.versionBinding(custody.OriginImported, 0)
+	refused := func(what string, private custody.Sealed) {
+		t.Helper()
+		if _, _, err := r.module.Receive(t.Context(), r.instance, private, r.at, r.nonce, b, in); !errors.Is(err, custody.ErrUnreadable) {
+			t.Errorf("%s: %v, want ErrUnreadable", what, err)
+		}
+	}
+	for i := 0; i < len(r.private); i += 1 + i/16 {
+		refused(fmt.Sprintf("byte %d changed", i), flipped(r.private, i))
+	}
+	refused("last byte changed", flipped(r.private, len(r.private)-1))
+	refused("cut", r.private[:len(r.private)-8])
+	refused("nothing", nil)
+}
+
+// rotated receives under a pair of an older generation, once as a key of that, once as one of the newer.
+func (r *receiver) rotated(t *testing.T) {
+	masters, ok := r.Module.(custody.Masters)
+	if !ok {
+		t.Skip("the module makes no masters")
+	}
+	old := r.Info().Generation
+	if _, err := masters.MakeMasters(t.Context(), old+1, custody.Recovery{}); err != nil {
+		t.Fatal(err)
+	}
+	material := custody.RandomSecret(32)
+	in := r.transported(t, material.Reveal())
+	for generation := old; generation <= old+1; generation++ {
+		b := r.versionBinding(custody.OriginImported, 0)
+		b.Generation = generation
+		h, sealed, err := r.module.Receive(t.Context(), r.instance, r.private, r.at, r.nonce, b, in)
+		if err != nil {
+			t.Fatalf("receiving a key of generation %d: %v", generation, err)
+		}
+		b.Size = 32
+		if r.fingerprint(t, h) != r.fingerprint(t, r.load(t, r.instance, b, sealed)) {
+			t.Errorf("key of generation %d is another one after loading", generation)
+		}
+	}
+	b := r.versionBinding(custody.OriginImported, 0)
+	b.Generation = old + 2
+	if _, _, err := r.module.Receive(t.Context(), r.instance, r.private, r.at, r.nonce, b, in); !errors.Is(err, custody.ErrBinding) {
+		t.Errorf("receiving a key of masters that nobody has: %v, want ErrBinding", err)
+	}
+	at := r.at
+	at.Generation++
+	if _, err := r.module.BindTransport(t.Context(), r.key, r.instance, at); !errors.Is(err, custody.ErrBinding) {
+		t.Errorf("binding a pair to another generation: %v, want ErrBinding", err)
+	}
 }
