@@ -15,7 +15,8 @@ import (
 // than one module: while it moves from one to another, or for good.
 //
 // A rack is a [Module], and also [Transport] and [Masters] as far as its modules are. New masters,
-// and keys that name no generation yet, belong to its home, the module it was made with.
+// and keys that name no generation yet, belong to its home, the module it was made with, unless Use
+// says which generation is to be used.
 type Rack struct {
 	mu     sync.Mutex             // held to change what the rack holds
 	closed bool                   // guarded by mu
@@ -34,6 +35,7 @@ var (
 type racked struct {
 	modules []Module       // by slot; the home is the first
 	slots   map[uint32]int // of the module that holds a generation
+	used    Generation     // the one for new keys; zero if Use was not called
 }
 
 // NewRack returns a rack with one module, its home.
@@ -66,7 +68,7 @@ func (r *Rack) Add(ctx context.Context, m Module) error {
 		return fmt.Errorf("adding crypto module %q: there is one of that name", name)
 	}
 	slot := len(old.modules)
-	next := &racked{append(slices.Clip(old.modules), m), maps.Clone(old.slots)}
+	next := &racked{append(slices.Clip(old.modules), m), maps.Clone(old.slots), old.used}
 	for _, g := range list {
 		if at, ok := old.slots[g.Number]; ok {
 			return fmt.Errorf("adding crypto module %q: generation %d is in %q already", name, g.Number, old.modules[at].Info().Name)
@@ -103,10 +105,38 @@ func (r *Rack) ModuleOf(generation uint32) (Module, bool) {
 	return now.modules[slot], true
 }
 
-// Info implements Module. It describes the home; while that has no masters, the module that has the
-// newest of all.
+// Use says which generation new keys belong to. It need not be the newest that is held: masters may
+// have been made that are not to be used, or not yet.
+func (r *Rack) Use(ctx context.Context, generation uint32) error {
+	m, ok := r.ModuleOf(generation)
+	if !ok {
+		return fmt.Errorf("using generation %d: no crypto module holds it", generation)
+	}
+	list, err := generations(ctx, m)
+	if err != nil {
+		return fmt.Errorf("using generation %d: %w", generation, err)
+	}
+	i := slices.IndexFunc(list, func(g Generation) bool { return g.Number == generation })
+	if i < 0 {
+		return fmt.Errorf("using generation %d: crypto module %q holds it no more", generation, m.Info().Name)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.racked.Load()
+	r.racked.Store(&racked{old.modules, old.slots, list[i]})
+	return nil
+}
+
+// Info implements Module. It describes the module of the generation in use, as if that were its
+// newest. Before Use it describes the home; while that has no masters, the module that has the newest
+// of all.
 func (r *Rack) Info() Info {
 	now := r.racked.Load()
+	if slot, ok := now.slots[now.used.Number]; ok {
+		info := now.modules[slot].Info()
+		info.Generation, info.Recovery = now.used.Number, now.used.Recovery
+		return info
+	}
 	if home := now.modules[0].Info(); home.Generation != 0 || len(now.slots) == 0 {
 		return home
 	}

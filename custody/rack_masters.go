@@ -26,10 +26,19 @@ func (r *Rack) Generations(ctx context.Context) ([]Generation, error) {
 // MakeMasters implements Masters, in the home. The number has to be higher than that of any
 // generation in the rack. A recovery key that is given by its name alone has to be in the home.
 func (r *Rack) MakeMasters(ctx context.Context, number uint32, recovery Recovery) (Escrow, error) {
+	return r.MakeMastersIn(ctx, r.racked.Load().modules[0].Info().Name, number, recovery)
+}
+
+// MakeMastersIn is MakeMasters in the module of that name.
+func (r *Rack) MakeMastersIn(ctx context.Context, module string, number uint32, recovery Recovery) (Escrow, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.racked.Load()
-	m, err := mastersOf(old.modules[0])
+	slot := slices.IndexFunc(old.modules, func(m Module) bool { return m.Info().Name == module })
+	if slot < 0 {
+		return nil, fmt.Errorf("making masters of generation %d: there is no crypto module %q", number, module)
+	}
+	m, err := mastersOf(old.modules[slot])
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +51,8 @@ func (r *Rack) MakeMasters(ctx context.Context, number uint32, recovery Recovery
 	if err != nil {
 		return nil, err
 	}
-	next := &racked{old.modules, maps.Clone(old.slots)}
-	next.slots[number] = 0
+	next := &racked{old.modules, maps.Clone(old.slots), old.used}
+	next.slots[number] = slot
 	r.racked.Store(next)
 	return escrow, nil
 }
@@ -64,7 +73,7 @@ func (r *Rack) DestroyMasters(ctx context.Context, number uint32) error {
 	if err := m.DestroyMasters(ctx, number); err != nil {
 		return err
 	}
-	next := &racked{old.modules, maps.Clone(old.slots)}
+	next := &racked{old.modules, maps.Clone(old.slots), old.used}
 	delete(next.slots, number)
 	r.racked.Store(next)
 	return nil

@@ -210,6 +210,38 @@ func TestRackInfoIsThatOfTheHome(t *testing.T) {
 	}
 }
 
+func TestRackUsesAGenerationThatIsNotTheNewest(t *testing.T) {
+	r := twoModules(t)
+	if err := r.Use(t.Context(), 3); err == nil {
+		t.Error("a generation is used that nobody holds")
+	}
+	if err := r.Use(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if info := r.Info(); info.Name != "old" || info.Generation != 1 {
+		t.Errorf("in use: %+v", info)
+	}
+	// Masters that are made are not in use until it is said so.
+	if _, err := r.MakeMastersIn(t.Context(), "old", 3, custody.Recovery{Set: "set", Key: custody.RandomSecret(custody.RecoveryKeySize)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.MakeMastersIn(t.Context(), "nowhere", 4, custody.Recovery{}); err == nil {
+		t.Error("masters were made in a module that is not there")
+	}
+	if info := r.Info(); info.Generation != 1 || info.Recovery != "" {
+		t.Errorf("in use: %+v", info)
+	}
+	if err := r.Use(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	if info := r.Info(); info.Generation != 3 || info.Recovery != "set" {
+		t.Errorf("in use: %+v", info)
+	}
+	if k, err := r.MakeTransport(t.Context()); err != nil || k.Generation != 3 {
+		t.Errorf("a transport key of generation %d, %v", k.Generation, err)
+	}
+}
+
 func TestRackTakesNoModuleTwice(t *testing.T) {
 	r := twoModules(t)
 	same := createModule(t, named(t, "old"))

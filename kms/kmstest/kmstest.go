@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"strongroom/iam"
 	"strongroom/internal/lease"
 	"strongroom/kms"
+	"strongroom/masters"
 	"strongroom/sqlstore"
 )
 
@@ -31,7 +33,7 @@ type Rig struct {
 	*kms.Service
 	DB     *sqlstore.DB
 	Hub    *lease.Hub
-	Module custody.Module
+	Module *custody.Rack // holds one module, "software"
 	Clock  *Clock
 	Log    *Log
 	Access *Access
@@ -53,17 +55,7 @@ func New(t testing.TB, configure ...func(*kms.Config)) *Rig {
 		path:   filepath.Join(dir, "strongroom.db"),
 		ids:    map[kms.InstanceID]kms.Instance{},
 	}
-	module, err := software.Create(software.Options{
-		MasterFile: filepath.Join(dir, "masters"), KeyFile: filepath.Join(dir, "key"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Module = module
-	t.Cleanup(func() { _ = module.Close() })
-	if _, err := module.MakeMasters(t.Context(), 1, custody.Recovery{}); err != nil {
-		t.Fatal(err)
-	}
+	var err error
 	r.DB, err = sqlstore.Open(t.Context(), sqlstore.Options{
 		Path: r.path, Server: "server-1", Hub: r.Hub, Now: r.Clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
@@ -72,8 +64,43 @@ func New(t testing.TB, configure ...func(*kms.Config)) *Rig {
 	}
 	t.Cleanup(func() { _ = r.DB.Close() })
 	r.DB.SetRowKey(bytes.Repeat([]byte{7}, 32))
+	if r.Module, err = custody.NewRack(t.Context(), NewModule(t, "software")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Module.Close() })
+	r.NextMasters(t, "software")
 	r.Service = kms.New(r.Config(configure...))
 	return r
+}
+
+// NewModule makes a software module without masters in a folder of the test.
+func NewModule(t testing.TB, name string) *software.Module {
+	t.Helper()
+	dir := t.TempDir()
+	m, err := software.Create(software.Options{
+		Name: name, MasterFile: filepath.Join(dir, "masters"), KeyFile: filepath.Join(dir, "key"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// NextMasters makes masters in a module of the rack and brings them into use. It returns their
+// generation.
+func (r *Rig) NextMasters(t testing.TB, module string) uint32 {
+	t.Helper()
+	all, err := r.DB.Masters().Generations(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := masters.Generation{Number: uint32(len(all) + 1), Module: module, State: masters.Making, Created: r.Clock.Now()}
+	_, merr := r.Module.MakeMastersIn(t.Context(), module, g.Number, custody.Recovery{})
+	if err := errors.Join(merr, r.DB.Masters().Begin(t.Context(), g), r.DB.Masters().Enter(t.Context(), g, nil),
+		r.Module.Use(t.Context(), g.Number)); err != nil {
+		t.Fatal(err)
+	}
+	return g.Number
 }
 
 // Config returns the configuration of the service, for another one on the same ground.
