@@ -122,8 +122,15 @@ func (r *removal) instanceKeys(ctx context.Context) error {
 		}
 		for _, k := range page {
 			after = k.Instance
-			moved, err := r.moveInstanceKey(ctx, k, r.To)
-			if err := r.blame(ctx, err); err != nil {
+			next, err := r.remakeInstanceKey(ctx, k, r.To)
+			if err != nil {
+				if err := r.blame(ctx, err); err != nil {
+					return err
+				}
+				continue
+			}
+			moved, err := r.storeInstanceKey(ctx, k.Generation, next)
+			if err != nil {
 				return err
 			}
 			if moved {
@@ -133,9 +140,8 @@ func (r *removal) instanceKeys(ctx context.Context) error {
 	}
 }
 
-// moveInstanceKey adds the key of an instance under another generation. It is false when that was
-// done meanwhile, or the instance has gone.
-func (s *Service) moveInstanceKey(ctx context.Context, k InstanceKey, to uint32) (bool, error) {
+// remakeInstanceKey returns the key of an instance under another generation.
+func (s *Service) remakeInstanceKey(ctx context.Context, k InstanceKey, to uint32) (InstanceKey, error) {
 	next := k
 	next.Generation = to
 	was, err := s.identify(ctx, custody.Root, k.binding(), k.Sealed)
@@ -143,14 +149,20 @@ func (s *Service) moveInstanceKey(ctx context.Context, k InstanceKey, to uint32)
 		next.Sealed, err = s.remake(ctx, custody.Root, k.binding(), k.Sealed, custody.Root, next.binding(), was)
 	}
 	if err != nil {
-		return false, fmt.Errorf("key of instance %s: %w", k.Instance, err)
+		return InstanceKey{}, fmt.Errorf("key of instance %s: %w", k.Instance, err)
 	}
-	err = s.store.MoveInstanceKey(ctx, k.Generation, next)
+	return next, nil
+}
+
+// storeInstanceKey adds the key of an instance under another generation. It is false when that was
+// done meanwhile, or the instance has gone.
+func (s *Service) storeInstanceKey(ctx context.Context, from uint32, next InstanceKey) (bool, error) {
+	err := s.store.MoveInstanceKey(ctx, from, next)
 	if fault.KindOf(err) == fault.Stale {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("storing the key of instance %s: %w", k.Instance, err)
+		return false, fmt.Errorf("storing the key of instance %s: %w", next.Instance, err)
 	}
 	s.moved.Add(1)
 	return true, nil
@@ -171,7 +183,11 @@ func (s *Service) ensureInstanceKey(ctx context.Context, in Instance, generation
 	if s.mover == nil {
 		return fmt.Errorf("key of instance %s %w: generation %d", in.ID, errMastersGone, generation)
 	}
-	_, err = s.moveInstanceKey(ctx, keys[0], generation)
+	next, err := s.remakeInstanceKey(ctx, keys[0], generation)
+	if err != nil {
+		return err
+	}
+	_, err = s.storeInstanceKey(ctx, keys[0].Generation, next)
 	return err
 }
 
