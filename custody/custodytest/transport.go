@@ -220,4 +220,20 @@ func (r *receiver) rotated(t *testing.T) {
 	if _, err := r.module.BindTransport(t.Context(), r.key, r.instance, at); !errors.Is(err, custody.ErrBinding) {
 		t.Errorf("binding a pair to another generation: %v, want ErrBinding", err)
 	}
+
+	pair, err := r.module.MakeTransport(t.Context())
+	if err != nil || pair.Generation != old+1 {
+		t.Fatalf("pair of generation %d, %v, want the newest", pair.Generation, err)
+	}
+	private, err := r.module.BindTransport(t.Context(), pair, r.instance, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in, err = custody.SealTransported(pair.Public, r.nonce, material); err != nil {
+		t.Fatal(err)
+	}
+	b.Generation = old
+	if _, _, err := r.module.Receive(t.Context(), r.instance, private, at, r.nonce, b, in); !errors.Is(err, custody.ErrBinding) {
+		t.Errorf("receiving a key of an older generation than the pair: %v, want ErrBinding", err)
+	}
 }

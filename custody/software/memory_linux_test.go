@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"strongroom/custody"
 	"strongroom/custody/software"
 )
 
@@ -50,6 +51,17 @@ func TestMastersAreLockedAndNotDumped(t *testing.T) {
 	m := create(t, keyFileOptions(t))
 	if got, want := hiddenMemory(t), before+os.Getpagesize()>>10; got != want {
 		t.Errorf("%d KiB are locked and left out of dumps, want %d", got, want)
+	}
+	for number := uint32(2); number < 5; number++ {
+		if _, err := m.MakeMasters(t.Context(), number, custody.Recovery{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.DestroyMasters(t.Context(), number-1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := hiddenMemory(t), before+os.Getpagesize()>>10; got != want {
+		t.Errorf("%d KiB are locked and left out of dumps after making and destroying masters, want %d", got, want)
 	}
 	if err := m.Close(); err != nil {
 		t.Fatal(err)

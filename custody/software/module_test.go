@@ -35,9 +35,7 @@ func create(t testing.TB, o software.Options) *software.Module {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.Close() })
-	if _, err := m.MakeMasters(t.Context(), 1, custody.Recovery{}); err != nil {
-		t.Fatal(err)
-	}
+	makeMasters(t, m, 1)
 	return m
 }
 
