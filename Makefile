@@ -33,8 +33,13 @@ build: ## bin/strongroom, one static binary
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -buildvcs=$(STAMP) -trimpath -ldflags '-s -w' -o bin/strongroom ./cmd/strongroom
 
+.PHONY: build-pkcs11
+build-pkcs11: ## bin/strongroom-pkcs11, which loads libraries of HSM vendors
+	@mkdir -p bin
+	CGO_ENABLED=1 $(GO) build -tags pkcs11 -buildvcs=$(STAMP) -trimpath -ldflags '-s -w' -o bin/strongroom-pkcs11 ./cmd/strongroom
+
 .PHONY: test
-test: setup lint race clients ## install what the tests need, then lint and run all of them
+test: setup lint race pkcs11 clients ## install what the tests need, then lint and run all of them
 
 .PHONY: setup
 setup:
@@ -65,6 +70,17 @@ race: setup
 	@echo '== tests, with the race detector'
 	@$(GO) test -race -p $(PARALLEL) -timeout 14m -covermode=atomic -coverprofile=coverage.out ./...
 	@$(GO) tool cover -func=coverage.out | awk '/^total:/ {print "== statements covered: " $$3}'
+
+# What is built with the tag pkcs11, and what uses it.
+PKCS11 = ./custody/pkcs11/... ./bench/custody/... ./cmd/strongroom/...
+
+.PHONY: pkcs11
+pkcs11: setup ## the module in a token, against SoftHSM
+	@echo '== PKCS#11'
+	@CGO_ENABLED=1 $(GO) vet -tags pkcs11 $(PKCS11)
+	@$(TOOL) staticcheck -tags pkcs11 $(PKCS11)
+	@CGO_ENABLED=1 $(GO) test -race -tags pkcs11 -p $(PARALLEL) -timeout 14m ./custody/pkcs11/...
+	@CGO_ENABLED=1 $(GO) test -race -tags pkcs11 -timeout 5m -run Custody ./cmd/strongroom
 
 .PHONY: clients
 clients: setup ## other people's clients against the built binary

@@ -42,7 +42,7 @@ type room struct {
 // allowed that is not named here: faces do not import faces, engines do not
 // import engines, and of the domain only iam is open to its neighbours.
 var layout = []room{
-	{"cmd/strongroom", program, []string{"server", "crn", "audit", "custody"}},
+	{"cmd/strongroom", program, []string{"server", "crn", "audit", "custody", "custody/pkcs11"}},
 
 	{"server", house, []string{faces, engines, domain, ground, helpers}},
 

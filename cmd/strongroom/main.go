@@ -102,8 +102,9 @@ func newRootCommand(p *program) *cobra.Command {
 	add(groupServer, newRollbackCommand(p))
 	add(groupServer, newAccountCommand(p))
 	add(groupServer, newAuditCommand(p))
+	add(groupServer, newCustodyCommand(p))
 	add(groupServer, newVersionCommand(p))
-	root.AddCommand(newExitCodesTopic(), newEnvironmentTopic())
+	root.AddCommand(newExitCodesTopic(), newEnvironmentTopic(), newCustodyAgentCommand())
 	return root
 }
 

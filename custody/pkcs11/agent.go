@@ -25,7 +25,8 @@ type agent struct {
 	*calls
 	status wire.TokenStatus // as it was at the start
 	ended  chan struct{}    // closed when the process has ended
-	kill   func()           // ends the process; it may have ended already
+	pid    int
+	kill   func() // ends the process; it may have ended already
 
 	pinging atomic.Bool // a ping is under way
 }
@@ -85,7 +86,7 @@ func spawn(o Options) (*agent, error) {
 		return nil, err
 	}
 	a := &agent{calls: newCalls(conn), ended: make(chan struct{})}
-	started := make(chan error)
+	started, drained := make(chan error), make(chan struct{})
 	go func() {
 		// The process is killed when the thread ends that started it, so that this one stays.
 		runtime.LockOSThread()
@@ -97,6 +98,7 @@ func spawn(o Options) (*agent, error) {
 		}
 		relay(stderr, o.Log)
 		err = cmd.Wait()
+		<-drained // what it has answered before it ended counts
 		a.fail(fmt.Errorf("%w: the custody agent has ended: %s", custody.ErrUnavailable, exitText(err)))
 		close(a.ended)
 	}()
@@ -108,7 +110,14 @@ func spawn(o Options) (*agent, error) {
 		_ = conn.Close()
 		_ = cmd.Process.Kill()
 	}
-	go a.read()
+	a.pid = cmd.Process.Pid
+	go func() {
+		defer close(drained)
+		if err := a.read(); !errors.Is(err, io.EOF) {
+			a.fail(fmt.Errorf("%w: %w", custody.ErrUnavailable, err))
+		}
+		a.kill() // without a connection it is of no use
+	}()
 	return a, nil
 }
 

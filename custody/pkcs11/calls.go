@@ -87,20 +87,19 @@ func (c *calls) add(answer *call, request *wire.Message) error {
 	return nil
 }
 
-// read hands answers to those that wait for them, until the connection ends.
-func (c *calls) read() {
+// read hands answers to those that wait for them, until the connection ends: io.EOF when the agent
+// closed it.
+func (c *calls) read() error {
 	in := wire.NewReader(c.conn)
 	var frame []byte
 	for {
 		var err error
 		if frame, err = in.Next(frame); err != nil {
-			c.fail(fmt.Errorf("%w: the connection to the custody agent ended: %w", custody.ErrUnavailable, err))
-			return
+			return fmt.Errorf("reading from the custody agent: %w", err)
 		}
 		var message wire.Message
 		if err := message.Parse(frame); err != nil {
-			c.fail(fmt.Errorf("%w: %w", custody.ErrUnavailable, err))
-			return
+			return err
 		}
 		c.mu.Lock()
 		answer := c.waiting[message.ID]

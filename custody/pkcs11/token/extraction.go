@@ -34,6 +34,7 @@ func judge(attempts []wire.Attempt) custody.Protection {
 // attempt is one way in which code that runs with the PIN might take a key out.
 type attempt struct {
 	what, key string
+	grave     bool         // a token that allows it protects nothing
 	try       func() error // nil: the key came out
 }
 
@@ -62,8 +63,8 @@ func (l *link) extract(s session, enough bool) ([]wire.Attempt, error) {
 	attempts := append(l.passive(s, master, loaded), l.wrapping(s, master, loaded, stored)...)
 	if m, ok := l.newest(); ok { // of the real ones nothing is tried that would change them
 		attempts = append(attempts,
-			attempt{"reading the value of the wrap master", aMaster, func() error { return l.read(s, m.wrap) }},
-			attempt{"reading the value of the seal master", aMaster, func() error { return l.read(s, m.seal) }},
+			attempt{"reading the value of the wrap master", aMaster, true, func() error { return l.read(s, m.wrap) }},
+			attempt{"reading the value of the seal master", aMaster, true, func() error { return l.read(s, m.seal) }},
 		)
 	}
 	var done []wire.Attempt
@@ -72,7 +73,7 @@ func (l *link) extract(s session, enough bool) ([]wire.Attempt, error) {
 		var f *failure
 		switch {
 		case err == nil:
-			done = append(done, wire.Attempt{What: a.what, Key: a.key, Possible: true})
+			done = append(done, wire.Attempt{What: a.what, Key: a.key, Possible: true, Grave: a.grave})
 		case errors.Is(err, custody.ErrUnavailable) && !isCode(err, pkcs11.CKR_GENERAL_ERROR, pkcs11.CKR_FUNCTION_FAILED, pkcs11.CKR_ARGUMENTS_BAD):
 			return nil, err
 		case errors.As(err, &f):
@@ -95,14 +96,14 @@ func (l *link) passive(s session, master, loaded object) []attempt {
 		}
 	}
 	return []attempt{
-		{"reading its value", aMaster, func() error { return l.read(s, master) }},
-		{"reading its value", aLoadedKey, func() error { return l.read(s, loaded) }},
-		{"making it extractable", aMaster, set(master, pkcs11.CKA_EXTRACTABLE, true)},
-		{"making it extractable", aLoadedKey, set(loaded, pkcs11.CKA_EXTRACTABLE, true)},
-		{"making it readable", aMaster, set(master, pkcs11.CKA_SENSITIVE, false)},
-		{"copying it as an extractable key", aMaster, func() error { return l.copyOut(s, master) }},
-		{"copying it as an extractable key", aLoadedKey, func() error { return l.copyOut(s, loaded) }},
-		{"decrypting stored keys with it", aMaster, func() error { return l.decryptWith(s, master) }},
+		{"reading its value", aMaster, true, func() error { return l.read(s, master) }},
+		{"reading its value", aLoadedKey, true, func() error { return l.read(s, loaded) }},
+		{"making it extractable", aMaster, true, set(master, pkcs11.CKA_EXTRACTABLE, true)},
+		{"making it extractable", aLoadedKey, false, set(loaded, pkcs11.CKA_EXTRACTABLE, true)},
+		{"making it readable", aMaster, true, set(master, pkcs11.CKA_SENSITIVE, false)},
+		{"copying it as an extractable key", aMaster, true, func() error { return l.copyOut(s, master) }},
+		{"copying it as an extractable key", aLoadedKey, false, func() error { return l.copyOut(s, loaded) }},
+		{"decrypting stored keys with it", aMaster, false, func() error { return l.decryptWith(s, master) }},
 	}
 }
 
@@ -128,12 +129,12 @@ func (l *link) wrapping(s session, master, loaded object, stored []byte) []attem
 		}
 	}
 	return []attempt{
-		{"wrapping it under a key that was brought", aMaster, func() error { return brought(master) }},
-		{"wrapping it under a key that was brought", aLoadedKey, func() error { return brought(loaded) }},
-		{"unwrapping it as a readable key", aStoredKey, func() error { return l.unwrapReadable(s, master, stored) }},
-		{"unwrapping it as an extractable key, and wrapping that under a key that was brought", aStoredKey, unwrapped(brought)},
-		{"unwrapping it as an extractable key, and wrapping that under a key that also decrypts", aStoredKey, unwrapped(func(key object) error { return l.wrapAndDecrypt(s, key) })},
-		{"unwrapping it as an extractable key, and wrapping that under a public key that was brought", aStoredKey, unwrapped(func(key object) error { return l.wrapPublic(s, key) })},
+		{"wrapping it under a key that was brought", aMaster, true, func() error { return brought(master) }},
+		{"wrapping it under a key that was brought", aLoadedKey, true, func() error { return brought(loaded) }},
+		{"unwrapping it as a readable key", aStoredKey, false, func() error { return l.unwrapReadable(s, master, stored) }},
+		{"unwrapping it as an extractable key, and wrapping that under a key that was brought", aStoredKey, false, unwrapped(brought)},
+		{"unwrapping it as an extractable key, and wrapping that under a key that also decrypts", aStoredKey, false, unwrapped(func(key object) error { return l.wrapAndDecrypt(s, key) })},
+		{"unwrapping it as an extractable key, and wrapping that under a public key that was brought", aStoredKey, false, unwrapped(func(key object) error { return l.wrapPublic(s, key) })},
 	}
 }
 

@@ -28,7 +28,10 @@ func (f *failure) Error() string { return f.call + ": " + codeName(f.code) }
 // codeName returns the name of a code with its number, by which those of vendors are looked up.
 func codeName(c code) string {
 	_, name, _ := strings.Cut(strings.TrimPrefix(c.Error(), "pkcs11: "), ": ")
-	if name == "" {
+	switch {
+	case c == actionProhibited: // newer than the binding's table
+		name = "CKR_ACTION_PROHIBITED"
+	case name == "":
 		return fmt.Sprintf("0x%X", uint(c))
 	}
 	return fmt.Sprintf("%s (0x%X)", name, uint(c))

@@ -61,6 +61,7 @@ type Attempt struct {
 	What     string
 	Key      string // "a master" or "a loaded key"
 	Possible bool
+	Grave    bool   // a token with which it is possible protects nothing
 	Detail   string // the CKR_* code that refused it
 }
 

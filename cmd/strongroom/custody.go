@@ -1,0 +1,11 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// newCustodyCommand holds what the operator does with the modules that keep the keys.
+func newCustodyCommand(p *program) *cobra.Command {
+	return newGroup("custody", "Look after the modules that keep the keys",
+		"Look after the crypto modules that keep the keys: software, or a token (HSM).",
+		newCustodyDoctorCommand(p),
+	)
+}
