@@ -8,8 +8,6 @@ var (
 	ErrInUse = fault.New(fault.Conflict, "the masters of this generation are still needed")
 	// ErrCurrent refuses to retire the masters that are in use.
 	ErrCurrent = fault.New(fault.Conflict, "the generation is the current one: rotate or migrate first")
-	// ErrBusy refuses a new generation while keys are moving to the one before, or it is being made.
-	ErrBusy = fault.New(fault.Conflict, "keys are still moving to the newest generation; wait until nothing is left, or retire the older ones")
 	// ErrNoGeneration says that there is no such generation.
 	ErrNoGeneration = fault.New(fault.NotFound, "there is no such generation of masters")
 	// ErrNoModule says that the configuration names no such crypto module.

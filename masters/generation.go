@@ -41,12 +41,6 @@ type RecoverySet struct {
 // Live reports whether keys may be sealed under the generation.
 func (g Generation) Live() bool { return g.State == Current || g.State == Leaving }
 
-// gone reports whether no copy opens any more that was made under the generation: neither by its
-// masters nor by shares.
-func (g Generation) gone() bool {
-	return g.State == Retired && (g.Recovery.Set == "" || !g.Disposed.IsZero())
-}
-
 // currentOf returns the generation in use, if there is one.
 func currentOf(all []Generation) (Generation, bool) {
 	i := slices.IndexFunc(all, func(g Generation) bool { return g.State == Current })
@@ -58,7 +52,7 @@ func currentOf(all []Generation) (Generation, bool) {
 
 // Left is what still needs the masters of a generation.
 type Left struct {
-	InstanceKeys int // of instances that have their key under no newer generation
+	InstanceKeys int // of instances that have their key under no newer generation, and of the service itself
 	Versions     int // versions of root keys
 	ImportTokens int // that have not expired
 }

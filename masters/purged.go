@@ -1,8 +1,11 @@
 package masters
 
 import (
+	"context"
+	"fmt"
 	"time"
 
+	"strongroom/audit"
 	"strongroom/iam"
 )
 
@@ -57,4 +60,55 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// PurgedPage is a page of what was purged.
+type PurgedPage struct {
+	Items []Remains
+	Next  Purged // the last of the page, behind which the next begins; zero at the end
+	// Expected is when what is not shredded yet will be, if masters are replaced as often as the
+	// operator means to and old ones retired at once; zero if no interval is set. It says nothing of
+	// shares, which only their holders can destroy.
+	Expected time.Time
+	Total    int       // how much was purged in all
+	Deleted  int       // keys that are deleted and not purged yet
+	LastGone time.Time // when the last of them was deleted; zero if there is none
+}
+
+// Purged lists what was purged, the oldest first, with what still opens copies of it.
+func (s *Custodian) Purged(ctx context.Context, who iam.Caller, after Purged, limit int) (PurgedPage, error) {
+	var page PurgedPage
+	err := s.read(ctx, who, ActionRead, func(ev *audit.Event) (err error) {
+		page, err = s.purged(ctx, after, limit)
+		ev.ResponseData = map[string]any{"totalResources": len(page.Items)}
+		return err
+	})
+	return page, err
+}
+
+func (s *Custodian) purged(ctx context.Context, after Purged, limit int) (page PurgedPage, err error) {
+	all, err := s.store.Generations(ctx)
+	if err != nil {
+		return page, fmt.Errorf("reading the generations of masters: %w", err)
+	}
+	items, err := s.store.Purged(ctx, after, limit)
+	if err != nil {
+		return page, fmt.Errorf("reading what was purged: %w", err)
+	}
+	for _, p := range items {
+		page.Items = append(page.Items, p.remains(all))
+	}
+	if len(items) == limit {
+		page.Next = items[limit-1]
+	}
+	if g, ok := currentOf(all); ok && s.interval > 0 {
+		page.Expected = later(g.Created.Add(s.interval), s.now())
+	}
+	if page.Total, err = s.store.CountPurged(ctx); err != nil {
+		return page, fmt.Errorf("counting what was purged: %w", err)
+	}
+	if page.Deleted, page.LastGone, err = s.store.Deleted(ctx); err != nil {
+		return page, fmt.Errorf("counting deleted keys: %w", err)
+	}
+	return page, nil
 }

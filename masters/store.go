@@ -17,14 +17,14 @@ type Store interface {
 	// Enter makes a generation that Begin added the current one, with all that is known of it now,
 	// and the one before one that is left. It fails with kind Stale unless both are as they were.
 	Enter(ctx context.Context, g Generation, ev *audit.Event) error
-	// Abandon removes a generation that is in state Making still.
-	Abandon(ctx context.Context, number uint32) error
+	// Record keeps an event of an act that changed nothing in the database.
+	Record(ctx context.Context, ev *audit.Event) error
 
 	// Left counts what still needs the masters of a generation.
 	Left(ctx context.Context, number uint32) (Left, error)
-	// Retire gives a generation that is left its last state, Retired or Lost, and removes what was
-	// kept under it beside its equal under a newer one. It fails with ErrInUse while anything needs
-	// the masters, and with kind Stale unless the generation is being left.
+	// Retire gives a generation its last state, Retired or Lost, and removes what was kept under it
+	// beside its equal under a newer one. It fails with ErrInUse while anything needs the masters, and
+	// with kind Stale if the generation is the current one, or retired.
 	Retire(ctx context.Context, number uint32, last State, ev *audit.Event) error
 	// Dispose writes down that the shares of a recovery set were destroyed.
 	Dispose(ctx context.Context, set string, ev *audit.Event) error

@@ -138,13 +138,19 @@ func (s *Masters) Enter(ctx context.Context, g masters.Generation, ev *audit.Eve
 	})
 }
 
-// Abandon implements masters.Store.
+// Abandon removes a generation whose making was cut short at the first start, and under which
+// nothing was ever sealed.
 func (s *Masters) Abandon(ctx context.Context, number uint32) error {
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM master_generations WHERE generation = $1 AND state = $2`,
 			int64(number), string(masters.Making))
 		return err
 	})
+}
+
+// Record implements masters.Store.
+func (s *Masters) Record(ctx context.Context, ev *audit.Event) error {
+	return s.db.update(ctx, func(ctx context.Context, t *tx) error { return t.record(ctx, ev) })
 }
 
 // Left implements masters.Store.
@@ -155,16 +161,18 @@ func (s *Masters) Left(ctx context.Context, number uint32) (masters.Left, error)
 func left(ctx context.Context, from querier, number uint32, now time.Time) (l masters.Left, err error) {
 	err = from.queryRow(ctx, `
 		SELECT (SELECT COUNT(*) FROM instance_keys k WHERE k.generation = $1 AND NOT EXISTS (
-				SELECT 1 FROM instance_keys n WHERE n.instance = k.instance AND n.generation > k.generation)),
+				SELECT 1 FROM instance_keys n WHERE n.instance = k.instance AND n.generation > k.generation))
+				+ (SELECT COUNT(*) FROM secrets WHERE kind = $3 AND id = $4 AND NOT EXISTS (
+				SELECT 1 FROM secrets WHERE kind = $3 AND CAST(id AS INTEGER) > $1)),
 			(SELECT COUNT(*) FROM key_versions WHERE generation = $1 AND generation > 0),
 			(SELECT COUNT(*) FROM import_tokens WHERE generation = $1 AND length(sealed) > 0 AND expires_at > $2)`,
-		int64(number), micros(now)).Scan(&l.InstanceKeys, &l.Versions, &l.ImportTokens)
+		int64(number), micros(now), masters.SystemKey, fmt.Sprint(number)).Scan(&l.InstanceKeys, &l.Versions, &l.ImportTokens)
 	return l, err
 }
 
 // Retire implements masters.Store.
 func (s *Masters) Retire(ctx context.Context, number uint32, last masters.State, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	err := s.db.update(ctx, func(ctx context.Context, t *tx) error {
 		g, err := s.generation(ctx, t, number)
 		if err != nil {
 			return err
@@ -179,19 +187,31 @@ func (s *Masters) Retire(ctx context.Context, number uint32, last masters.State,
 		}
 		// The escrow opens copies for who has the shares; here it is of no more use. A lost
 		// generation may have keys in backups that are still to be recovered.
+		was := g.State
+		if was == masters.Current || was == masters.Retired {
+			return ErrStale
+		}
 		g.State, g.Retired = last, t.now
 		if last == masters.Retired {
 			g.Escrow = nil
 		}
-		if err := s.putGeneration(ctx, t, g, masters.Leaving); err != nil {
+		if err := s.putGeneration(ctx, t, g, was); err != nil {
 			return err
 		}
 		if _, err := t.exec(ctx, `DELETE FROM instance_keys WHERE generation = $1`, int64(number)); err != nil {
 			return err
 		}
+		_, err = t.exec(ctx, `DELETE FROM secrets WHERE kind = $1 AND id = $2`, masters.SystemKey, fmt.Sprint(number))
+		if err != nil {
+			return err
+		}
 		t.changed(kms.ChangeMasters, "", fmt.Sprint(number))
 		return t.record(ctx, ev)
 	})
+	if err == nil {
+		s.db.foldIn(ctx)
+	}
+	return err
 }
 
 // generation reads one generation.
@@ -210,7 +230,7 @@ func (s *Masters) generation(ctx context.Context, from querier, number uint32) (
 
 // Dispose implements masters.Store.
 func (s *Masters) Dispose(ctx context.Context, set string, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	err := s.db.update(ctx, func(ctx context.Context, t *tx) error {
 		all, err := s.generations(ctx, t, s.verify)
 		if err != nil {
 			return err
@@ -237,6 +257,10 @@ func (s *Masters) Dispose(ctx context.Context, set string, ev *audit.Event) erro
 		}
 		return t.record(ctx, ev)
 	})
+	if err == nil {
+		s.db.foldIn(ctx)
+	}
+	return err
 }
 
 // needGeneration returns kms.ErrUnavailable unless keys may be sealed under a generation: its

@@ -71,7 +71,7 @@ func TestEnteredGenerationSucceedsTheCurrentOne(t *testing.T) {
 	}
 }
 
-func TestAbandonedGenerationIsOneThatWasBeingMade(t *testing.T) {
+func TestOnlyWhatWasBeingMadeIsAbandoned(t *testing.T) {
 	db, _, _, _ := keyStore(t)
 	g := second()
 	g.State = masters.Making

@@ -79,13 +79,17 @@ func (s *Keys) PurgeKey(ctx context.Context, k kms.Key, ev *audit.Event) error {
 		t.changed(kms.ChangeKey, in, id)
 		return t.record(ctx, ev)
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		s.db.foldIn(ctx)
 	}
-	// The key is gone whether or not the log could be folded in now: readers may be in the way, and
-	// every checkpoint to come does it.
-	if _, err := s.db.writer.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
-		s.db.log.WarnContext(ctx, "the write-ahead log was not folded in after a purge", "error", err)
+	return err
+}
+
+// foldIn folds the write-ahead log into the database after something was removed for good. It is
+// gone whether or not that succeeds now: readers may be in the way, and every checkpoint to come
+// does it.
+func (db *DB) foldIn(ctx context.Context) {
+	if _, err := db.writer.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+		db.log.WarnContext(ctx, "the write-ahead log was not folded in after a removal", "error", err)
 	}
-	return nil
 }
