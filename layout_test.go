@@ -58,6 +58,7 @@ var layout = []room{
 	{"sqlstore", engines, []string{domain, ground, "internal/lease"}},
 	{"dispersal", engines, []string{"objects", ground}},
 	{"custody/software", engines, []string{"custody", "crn", "fault"}},
+	{"custody/recovery", engines, []string{"custody"}},
 	{"custody/pkcs11", engines, []string{"custody", "crn", "fault"}},
 	{"custody/custodytest", engines, []string{"custody"}},
 	{"telemetry", engines, []string{domain, ground}},

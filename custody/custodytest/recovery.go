@@ -13,7 +13,7 @@ const recoverySet = "set-1"
 // testRecovery opens keys by the recovery key and the escrow alone, on paper.
 func testRecovery(t *testing.T, open func(t *testing.T) Subject) {
 	f := newFixture(t, open)
-	m := f.masters(t)
+	f.masters(t)
 	first := f.Info().Generation
 	key := custody.RandomSecret(custody.RecoveryKeySize)
 	recovery := slices.Clone(key.Reveal())
@@ -33,7 +33,7 @@ func testRecovery(t *testing.T, open func(t *testing.T) Subject) {
 
 	// The module keeps the recovery key for later generations, also in the next process.
 	f.restart(t)
-	m = f.masters(t)
+	m := f.masters(t)
 	escrow = f.makeMasters(t, first+2, custody.Recovery{Set: recoverySet})
 	r := openEscrow(t, first+2, recovery, escrow)
 	f.checkRecovery(t, r)
