@@ -30,6 +30,7 @@ type Store interface {
 	RepeatStore
 	CensusStore
 	MoveStore
+	VerifyStore
 }
 
 // KeyStore keeps keys. What it returns without an error was read from, or is durable in, the
