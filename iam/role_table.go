@@ -102,8 +102,8 @@ var grants = []grantRow{
 	{"A", "iam-groups.", "member.add member.remove"},
 
 	// Our own operations.
-	{"OA", "strongroom.", "audit.read audit.verify"},
-	{"A", "strongroom.", "audit.export token.revoke"},
+	{"OA", "strongroom.", "audit.read audit.verify custody.read"},
+	{"A", "strongroom.", "audit.export token.revoke custody.rotate custody.migrate custody.retire"},
 
 	// Key Protect (key-protect-api.md 3.2). Only KeyPurge purges.
 	{"RPWMK", "kms.", "secrets.list secrets.head key-rings.list"},

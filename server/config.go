@@ -32,6 +32,10 @@ type Config struct {
 	// older than what is remembered of it; empty refuses it.
 	acceptRollback string
 
+	// first says how the first masters are made, by the offline command that
+	// prepares a deployment.
+	first firstMasters
+
 	// Listen is the address of the control APIs, "host:port"; port 0 takes a
 	// free one. Default 127.0.0.1:8443.
 	Listen string `yaml:"listen"`
@@ -69,11 +73,41 @@ type TLS struct {
 	KeyFile  string `yaml:"key_file"`  // PEM private key of CertFile
 }
 
-// Custody says how the embedded crypto module is sealed. With neither file set,
-// a key file inside the data folder is used: who copies the folder has the keys.
+// Custody says which crypto modules keep the masters. Without anything, that is
+// the embedded one, named "software", sealed by a key file inside the data
+// folder: who copies the folder has the keys.
 type Custody struct {
-	PassphraseFile string `yaml:"passphrase_file"` // its content, without the final line break, is the passphrase
-	KeyFile        string `yaml:"key_file"`        // 32 random bytes, made at the first start; best outside the data folder
+	PassphraseFile string `yaml:"passphrase_file"` // seals the embedded module; its content, without the final line break, is the passphrase
+	KeyFile        string `yaml:"key_file"`        // seals the embedded module: 32 random bytes, made at the first start; best outside the data folder
+
+	// Modules are crypto modules beside the embedded one.
+	Modules []CryptoModule `yaml:"modules"`
+	// Module is the name of the one in which the first masters are made. Default
+	// software. Later on, strongroom custody migrate brings them elsewhere.
+	Module string `yaml:"module"`
+
+	// MasterDays is how many days the operator means to keep masters in use. By
+	// it the date is shown at which purged keys will be shredded, and that of the
+	// next rotation. Default 365.
+	MasterDays int `yaml:"master_days"`
+}
+
+// CryptoModule is a crypto module beside the embedded one.
+type CryptoModule struct {
+	Name   string  `yaml:"name"` // what the database calls it; never change it while masters are in it
+	PKCS11 *PKCS11 `yaml:"pkcs11"`
+}
+
+// PKCS11 says which token a crypto module is, and how it is reached.
+type PKCS11 struct {
+	Library    string `yaml:"library"`     // absolute path of the vendor's PKCS#11 library
+	Token      string `yaml:"token"`       // label of the token
+	PINFile    string `yaml:"pin_file"`    // file with the PIN of its user, which only the owner can read
+	Agent      string `yaml:"agent"`       // path of the program with PKCS#11; default this program
+	Label      string `yaml:"label"`       // what the labels of our objects begin with; default strongroom
+	Sessions   int    `yaml:"sessions"`    // with the token at a time; default 8
+	CachedKeys int    `yaml:"cached_keys"` // unwrapped keys that the token keeps at hand; default 4096
+	WrapPad    uint   `yaml:"wrap_pad"`    // number of the mechanism for AES key wrap with padding, if the vendor has its own
 }
 
 // Audit says how much of the audit log is kept, whichever limit is met first.
@@ -166,6 +200,8 @@ func (c *Config) complete() error {
 	def(&c.Listen, "127.0.0.1:8443")
 	def(&c.S3Listen, "127.0.0.1:9443")
 	def(&c.Region, "us-south")
+	def(&c.Custody.Module, softwareModule)
+	def(&c.Custody.MasterDays, 365)
 	def(&c.Audit.RetentionDays, 365)
 	def(&c.Audit.RetentionMiB, 10240)
 	def(&c.Audit.SegmentMiB, 64)
@@ -179,6 +215,7 @@ func (c *Config) complete() error {
 		origin("public_url", c.PublicURL), origin("s3_url", c.S3URL),
 		pair("tls.cert_file", c.TLS.CertFile, "tls.key_file", c.TLS.KeyFile),
 		exclusive("custody.passphrase_file", c.Custody.PassphraseFile, "custody.key_file", c.Custody.KeyFile),
+		c.Custody.check(), positive("custody.master_days", int64(c.Custody.MasterDays)),
 		name("region", c.Region), positive("audit.retention_days", int64(c.Audit.RetentionDays)),
 		positive("audit.retention_mib", c.Audit.RetentionMiB), positive("audit.segment_mib", c.Audit.SegmentMiB),
 		positive("audit.reserve_mib", c.Audit.ReserveMiB), positive("keys.rotation_wait", int64(c.Keys.RotationWait)),
@@ -187,6 +224,39 @@ func (c *Config) complete() error {
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "text", "json"),
 	)
+}
+
+// check refuses modules that cannot be told apart or are not fully described.
+func (c *Custody) check() error {
+	seen := map[string]bool{softwareModule: true}
+	for i, m := range c.Modules {
+		field := fmt.Sprintf("custody.modules[%d]", i)
+		if m.Name == "" {
+			return fmt.Errorf("%s.name: is missing", field)
+		}
+		if err := name(field+".name", m.Name); err != nil {
+			return err
+		}
+		if seen[m.Name] {
+			return fmt.Errorf("%s.name: there is a module %q already", field, m.Name)
+		}
+		seen[m.Name] = true
+		p := m.PKCS11
+		switch {
+		case p == nil:
+			return fmt.Errorf("%s: what kind of module it is, is missing: set pkcs11", field)
+		case !filepath.IsAbs(p.Library):
+			return fmt.Errorf("%s.pkcs11.library: %q is not an absolute path", field, p.Library)
+		case p.Token == "" || p.PINFile == "":
+			return fmt.Errorf("%s.pkcs11: token and pin_file have to be set", field)
+		case p.Sessions < 0 || p.CachedKeys < 0:
+			return fmt.Errorf("%s.pkcs11: sessions and cached_keys must not be negative", field)
+		}
+	}
+	if !seen[c.Module] {
+		return fmt.Errorf("custody.module: %q is neither %q nor one of custody.modules", c.Module, softwareModule)
+	}
+	return nil
 }
 
 func def[T comparable](field *T, value T) {

@@ -17,7 +17,7 @@ import (
 )
 
 // core is what everything stands on: the data folder, the database, the crypto
-// module with the service's own secrets, and the audit log. A running server and
+// modules with the service's own secrets, and the audit log. A running server and
 // an offline command open the same.
 type core struct {
 	config Config
@@ -26,7 +26,8 @@ type core struct {
 	folder *folder
 	hub    *lease.Hub
 	db     *sqlstore.DB
-	module custody.Module
+	rack   *custody.Rack
+	system *systemKey
 	vault  *custody.Vault
 	audit  *audit.Log
 
@@ -64,17 +65,7 @@ func openCore(ctx context.Context, cfg Config, stderr io.Writer) (c *core, err e
 		return c, err
 	}
 	c.onClose(c.db.Close)
-	if c.module, err = openModule(ctx, &c.config, c.folder, c.db); err != nil {
-		return c, err
-	}
-	c.onClose(c.module.Close)
-	if c.vault, err = openVault(ctx, c.module, c.db); err != nil {
-		return c, err
-	}
-	if err = openRowKey(ctx, c.vault, c.db); err != nil {
-		return c, err
-	}
-	return c, nil
+	return c, c.openCustody(ctx)
 }
 
 // openAudit opens the audit log, unless the database is older than what is

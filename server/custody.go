@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,102 +8,177 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 
 	"strongroom/audit"
 	"strongroom/custody"
-	"strongroom/custody/software"
+	"strongroom/iam"
+	"strongroom/masters"
 	"strongroom/sqlstore"
 )
 
 // Kinds of the service's own secrets that belong to no domain.
 const (
-	secretSystemKey = "system-instance-key"
-	secretRowKey    = "row-authentication"
-	secretAuditKey  = "audit-signing-key"
-	secretCA        = "tls-authority"
+	secretRowKey   = "row-authentication"
+	secretAuditKey = "audit-signing-key"
+	secretCA       = "tls-authority"
 )
 
-// openModule opens the embedded crypto module. It makes one only for a database
-// that has never had one: a lost master file must not be replaced in silence.
-func openModule(ctx context.Context, c *Config, f *folder, db *sqlstore.DB) (custody.Module, error) {
-	o := software.Options{
-		Name: "software", MasterFile: f.file(masterFile), DataDir: f.path, KeyFile: c.Custody.KeyFile,
-	}
-	switch {
-	case c.Custody.PassphraseFile != "":
-		text, err := os.ReadFile(c.Custody.PassphraseFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the passphrase: %w", err)
-		}
-		o.Passphrase = custody.NewSecret(bytes.TrimRight(text, "\r\n"))
-		defer custody.NewSecret(text).Wipe()
-	case o.KeyFile == "":
-		o.KeyFile = f.file(keyFile)
-	default:
-		path, err := filepath.Abs(o.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("key file: %w", err)
-		}
-		o.KeyFile = path
-	}
-	_, err := db.Secrets().Get(ctx, secretSystemKey, "1")
-	switch {
-	case err == nil:
-		return module(software.Open(o))
-	case !errors.Is(err, sqlstore.ErrNotFound):
-		return nil, fmt.Errorf("looking for the system key: %w", err)
-	}
-	// A start that was interrupted between the two may have left the masters.
-	m, err := software.Create(o)
-	if errors.Is(err, software.ErrExists) {
-		return module(software.Open(o))
-	}
-	if err != nil {
-		return nil, err
-	}
-	if _, err := m.MakeMasters(ctx, 1, custody.Recovery{}); err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	return m, nil
+// firstMasters says how the first masters are to be made, by who prepares a
+// deployment before its first start. The zero value asks for the default.
+type firstMasters struct {
+	set RecoverySet
+	key custody.Secret
 }
 
-// module keeps a failed opening from becoming a non-nil interface.
-func module(m *software.Module, err error) (custody.Module, error) {
+// RecoverySet describes a recovery key to the operator.
+type RecoverySet = masters.RecoverySet
+
+// openCustody opens the crypto modules and the vault of the service's own
+// secrets. The first start makes the first masters.
+func (c *core) openCustody(ctx context.Context) error {
+	known, err := c.db.Masters().Unverified(ctx)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("reading the generations of masters: %w", err)
 	}
-	return m, nil
+	if c.rack, err = c.openModules(ctx, known); err != nil {
+		return err
+	}
+	c.onClose(c.rack.Close)
+	c.system = &systemKey{rack: c.rack, db: c.db}
+	under, err := c.system.generations(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(known, func(g masters.Generation) bool { return g.State != masters.Making }) {
+		err = c.openGenerations(ctx, known, under)
+	} else {
+		err = c.openFirst(ctx, known, under)
+	}
+	if err != nil {
+		return err
+	}
+	c.vault = c.system.vault
+	return nil
 }
 
-// openVault loads the system instance key, or makes it at the first start, and
-// returns the vault of the service's own secrets.
-func openVault(ctx context.Context, m custody.Module, db *sqlstore.DB) (*custody.Vault, error) {
-	const size = 32
-	b := custody.Binding{
-		Purpose: custody.PurposeInstanceKey, Account: "system", Instance: "system", Key: "system", Version: "1",
-		Generation: m.Info().Generation, Origin: custody.OriginGenerated, Size: size,
+// openGenerations opens a deployment that has masters, and brings those that
+// are current into use.
+func (c *core) openGenerations(ctx context.Context, known []masters.Generation, under []uint32) error {
+	held := slices.DeleteFunc(under, func(n uint32) bool { _, ok := c.rack.ModuleOf(n); return !ok })
+	if len(held) == 0 {
+		return fmt.Errorf("%w: no crypto module holds the masters that keep the system key; nothing was changed", errForeignSeal)
 	}
-	row, err := db.Secrets().Get(ctx, secretSystemKey, "1")
-	if errors.Is(err, sqlstore.ErrNotFound) {
-		h, sealed, err := m.Make(ctx, custody.Root, b)
+	if err := c.system.open(ctx, held[0]); err != nil {
+		return err
+	}
+	if err := openRowKey(ctx, c.system.vault, c.db); err != nil {
+		return err
+	}
+	// What was done on the word of rows whose MACs nobody could check was to open
+	// modules. Nothing more is done before they are checked.
+	known, err := c.db.Masters().Generations(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the generations of masters: %w", err)
+	}
+	for _, g := range known {
+		m, ok := c.rack.ModuleOf(g.Number)
+		switch {
+		case g.Live() && (!ok || m.Info().Name != g.Module):
+			return fmt.Errorf("%w: crypto module %q does not hold the masters of generation %d; nothing was changed",
+				errForeignSeal, g.Module, g.Number)
+		case g.State == masters.Current:
+			if err := c.rack.Use(ctx, g.Number); err != nil {
+				return err
+			}
+		case g.State == masters.Retired && ok && m.Info().Name == g.Module:
+			c.log.Warn("the masters of a retired generation are still in their crypto module",
+				"generation", g.Number, "module", g.Module, "advice", fmt.Sprintf("strongroom custody retire %d", g.Number))
+		}
+	}
+	return nil
+}
+
+// openFirst makes the first masters, or ends what an interrupted first start has
+// begun.
+func (c *core) openFirst(ctx context.Context, known []masters.Generation, under []uint32) error {
+	store := c.db.Masters()
+	if len(under) == 0 {
+		g, err := c.makeFirst(ctx, store, known)
 		if err != nil {
-			return nil, fmt.Errorf("making the system key: %w", err)
+			return err
 		}
-		if err := db.Secrets().Add(ctx, sqlstore.Secret{Kind: secretSystemKey, ID: "1", Sealed: sealed}); err != nil {
-			return nil, fmt.Errorf("keeping the system key: %w", err)
+		if err := c.system.make(ctx, g.Number); err != nil {
+			return err
 		}
-		return custody.NewVault(m, h), nil
+		under, known = []uint32{g.Number}, []masters.Generation{g}
+	} else if err := c.system.open(ctx, under[0]); err != nil {
+		return err
 	}
+	if err := openRowKey(ctx, c.system.vault, c.db); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(known, func(g masters.Generation) bool { return g.Number == under[0] })
+	if i < 0 {
+		return fmt.Errorf("the masters of generation %d, which keep the system key, are missing from the database", under[0])
+	}
+	g := known[i]
+	ev := here(masters.ActionInit)
+	ev.ResponseData = map[string]any{"generation": int(g.Number), "module": g.Module, "recoverySet": g.Recovery.Set}
+	if err := store.Enter(ctx, g, ev); err != nil {
+		return fmt.Errorf("entering generation %d: %w", g.Number, err)
+	}
+	return c.rack.Use(ctx, g.Number)
+}
+
+// makeFirst makes the first masters. It announces them before, so that masters
+// which are there without an announcement are known to be somebody else's: of
+// another deployment, or of one whose database was lost.
+func (c *core) makeFirst(ctx context.Context, store *sqlstore.Masters, known []masters.Generation) (masters.Generation, error) {
+	held, err := c.rack.Generations(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the system key: %w", err)
+		return masters.Generation{}, err
 	}
-	h, err := m.Load(ctx, custody.Root, b, row.Sealed)
+	home := c.rack.Modules()[0].Info().Name
+	g := masters.Generation{
+		Number: 1, Module: home, State: masters.Making, Recovery: c.config.first.set, Created: c.now(),
+	}
+	for _, m := range held {
+		announced := slices.ContainsFunc(known, func(k masters.Generation) bool { return k.Number == m.Number })
+		if !announced {
+			return g, fmt.Errorf("%w: %s holds generation %d already; use the database that belongs to it, or another folder, token or label; nothing was changed",
+				errForeignSeal, c.system.keeper(m.Number), m.Number)
+		}
+		g.Number = max(g.Number, m.Number+1)
+	}
+	for _, k := range known {
+		// Nothing was ever sealed under it.
+		if err := store.Abandon(ctx, k.Number); err != nil {
+			return g, err
+		}
+	}
+	if err := store.Begin(ctx, g); err != nil {
+		return g, fmt.Errorf("beginning generation %d: %w", g.Number, err)
+	}
+	g.Escrow, err = c.rack.MakeMastersIn(ctx, home, g.Number, custody.Recovery{Set: g.Recovery.Set, Key: c.config.first.key})
 	if err != nil {
-		return nil, fmt.Errorf("loading the system key: %w; the master file does not belong to this database", err)
+		return g, err
 	}
-	return custody.NewVault(m, h), nil
+	if err := store.Escrow(ctx, g); err != nil {
+		return g, fmt.Errorf("keeping the escrow of generation %d: %w", g.Number, err)
+	}
+	return g, nil
+}
+
+// here begins the record of something that is done on the server's own machine.
+func here(action iam.Action) *audit.Event {
+	return &audit.Event{
+		Action: string(action), Outcome: audit.Success, Severity: audit.Warning,
+		Message:   "Strongroom: " + string(action),
+		Initiator: operatorHere(),
+		Target:    audit.Target{Name: "masters", TypeURI: "strongroom/custody"},
+		Reason:    audit.Reason{Code: 200, Type: "OK"},
+	}
 }
 
 // openRowKey gives the store the key that authenticates its rows.

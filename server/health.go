@@ -22,6 +22,7 @@ import (
 type health struct {
 	db      *sqlstore.DB
 	log     *audit.Log
+	rack    *custody.Rack
 	started atomic.Bool
 
 	last atomic.Pointer[ping]
@@ -55,7 +56,26 @@ func (h *health) check(ctx context.Context) error {
 	if err := h.log.Healthy(); err != nil {
 		errs = append(errs, err)
 	}
+	if err := moduleHealth(h.rack); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// moduleHealth returns nil, or why the crypto module that makes new keys cannot
+// be used now.
+func moduleHealth(r *custody.Rack) error {
+	info := r.Info()
+	m, ok := r.ModuleOf(info.Generation)
+	if !ok {
+		return errors.New("no crypto module holds the masters")
+	}
+	if ailing, can := m.(interface{ Healthy() error }); can {
+		if err := ailing.Healthy(); err != nil {
+			return fmt.Errorf("crypto module %q: %w", info.Name, err)
+		}
+	}
+	return nil
 }
 
 // ready answers /readyz: 200, or 503 with the reason.
@@ -89,8 +109,11 @@ type FIPS struct {
 // CustodyStatus says which crypto module holds the keys, and what protects it.
 type CustodyStatus struct {
 	Kind       string `json:"kind"`
+	Module     string `json:"module"`
 	Protection string `json:"protection"`
 	Notice     string `json:"notice,omitempty"`
+	Generation uint32 `json:"generation"` // of the masters in use
+	Recovery   bool   `json:"recovery"`   // shares of a recovery key can open the keys
 }
 
 // AuditStatus says when events are durable.
@@ -122,22 +145,27 @@ const unsealedNotice = "unsealed: who copies the data folder has the keys"
 
 func custodyStatus(m custody.Module) *CustodyStatus {
 	info := m.Info()
-	s := &CustodyStatus{Kind: info.Kind, Protection: string(info.Protection)}
+	s := &CustodyStatus{
+		Kind: info.Kind, Module: info.Name, Protection: string(info.Protection),
+		Generation: info.Generation, Recovery: info.Recovery != "",
+	}
 	if info.Protection == custody.ProtectionUnsealed {
 		s.Notice = unsealedNotice
 	}
 	return s
 }
 
-// versionHandler answers /version.
-func versionHandler(v Version) (http.HandlerFunc, error) {
-	body, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("describing the version: %w", err)
-	}
-	body = append(body, '\n')
+// versionHandler answers /version, with the crypto module that is in use then.
+func versionHandler(v Version, m custody.Module) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
+		now := v
+		now.Custody = custodyStatus(m)
+		body, err := json.MarshalIndent(now, "", "  ")
+		if err != nil {
+			http.Error(w, "the version cannot be described", http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(body) // the client has gone away
-	}, nil
+		_, _ = w.Write(append(body, '\n')) // the client has gone away
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strongroom/fault"
 	"strongroom/iam"
 	"strongroom/kms"
+	"strongroom/masters"
 	"strongroom/resource"
 )
 
@@ -22,6 +23,7 @@ type house struct {
 	resources  *resource.Service
 	keys       *kms.Service
 	activity   *activity.Activity
+	masters    *masters.Custodian
 }
 
 // fixed is what the first start decides for good.
@@ -64,7 +66,7 @@ func build(ctx context.Context, c *core, url string) (*house, error) {
 		Issuer: h.fixed.issuer, Now: c.now, Log: c.log,
 	})
 	h.keys = kms.New(kms.Config{
-		Store: c.db.Keys(), Instances: instances{h}, Module: c.module, Hub: c.hub,
+		Store: c.db.Keys(), Instances: instances{h}, Module: c.rack, Hub: c.hub,
 		Decider: h.access, Viewer: h.access, Log: c.audit, Now: c.now,
 		RotationWait: c.config.Keys.RotationWait, EnableWait: c.config.Keys.EnableWait, RestoreWait: c.config.Keys.RestoreWait,
 		PurgeWait: c.config.Keys.PurgeWait, SyncWait: c.config.Keys.SyncWait,
@@ -150,8 +152,9 @@ func (o owner) Destroy(ctx context.Context, i resource.Instance) error {
 	return o.keys.DestroyInstance(ctx, kmsInstance(i))
 }
 
-// watchLog answers questions about the audit log, once the operator is known.
-func (h *house) watchLog(operator iam.AccountID) {
+// serveOperator opens the doors that are the operator's, once that is known.
+func (h *house) serveOperator(operator iam.AccountID) {
+	h.masters = h.custodian(operator)
 	h.activity = activity.New(activity.Config{
 		Log: h.audit, Verify: h.verifyAudit, Decide: h.access, Operator: operator, Now: h.now,
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"strongroom/masters"
 	"strongroom/sqlstore"
 )
 
@@ -36,6 +37,43 @@ func newMetrics(db *sqlstore.DB) *metrics {
 			Name: "strongroom_database_statements_total", Help: "Statements sent to the database.",
 		}, func() float64 { return float64(db.Statements()) }))
 	return m
+}
+
+// watchMasters shows how the moving of keys to newer masters goes on.
+func (m *metrics) watchMasters(c *masters.Custodian) {
+	m.registry.MustRegister(mastersCollector{c, prometheus.NewDesc("strongroom_custody_left",
+		"What still needs the masters of a generation that is being left.", []string{"generation", "kind"}, nil)},
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "strongroom_custody_moved_total", Help: "Keys moved to newer masters.",
+		}, func() float64 { return float64(c.Moved()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "strongroom_custody_move_failing", Help: "1 while keys cannot be moved to newer masters.",
+		}, func() float64 {
+			if c.LastPass().Failure != nil {
+				return 1
+			}
+			return 0
+		}))
+}
+
+// mastersCollector tells what the last pass of the job has left. It asks nobody.
+type mastersCollector struct {
+	masters *masters.Custodian
+	left    *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c mastersCollector) Describe(to chan<- *prometheus.Desc) { to <- c.left }
+
+// Collect implements prometheus.Collector.
+func (c mastersCollector) Collect(to chan<- prometheus.Metric) {
+	for generation, left := range c.masters.LastPass().Left {
+		for kind, n := range map[string]int{
+			"instance_keys": left.InstanceKeys, "versions": left.Versions, "import_tokens": left.ImportTokens,
+		} {
+			to <- prometheus.MustNewConstMetric(c.left, prometheus.GaugeValue, float64(n), strconv.Itoa(int(generation)), kind)
+		}
+	}
 }
 
 func (m *metrics) handler() http.Handler {

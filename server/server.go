@@ -50,7 +50,7 @@ func Open(ctx context.Context, cfg Config, stderr io.Writer) (s *Server, err err
 	if err := c.openAudit(ctx); err != nil {
 		return nil, err
 	}
-	s = &Server{health: &health{db: c.db, log: c.audit}}
+	s = &Server{health: &health{db: c.db, log: c.audit, rack: c.rack}}
 	control, s3mux := new(controlMux), new(httpface.Router)
 	if err := s.listen(ctx, c, control, s3mux); err != nil {
 		return nil, err
@@ -62,13 +62,14 @@ func Open(ctx context.Context, cfg Config, stderr io.Writer) (s *Server, err err
 	if err != nil {
 		return nil, err
 	}
-	s.house.watchLog(operator)
+	s.house.serveOperator(operator)
 	if err := s.mount(control, s3mux); err != nil {
 		return nil, err
 	}
-	if c.module.Info().Protection == custody.ProtectionUnsealed {
+	if c.rack.Info().Protection == custody.ProtectionUnsealed {
 		c.log.Warn("the crypto module is "+unsealedNotice, "advice", "set custody.key_file or custody.passphrase_file")
 	}
+	s.metrics.watchMasters(s.house.masters)
 	return s, nil
 }
 
@@ -104,11 +105,8 @@ func (s *Server) listen(ctx context.Context, c *core, control http.Handler, s3mu
 func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 	h := s.house
 	v := ReadVersion()
-	v.Custody, v.Audit = custodyStatus(h.module), &AuditStatus{Sync: audit.SyncGroup.String()}
-	version, err := versionHandler(v)
-	if err != nil {
-		return err
-	}
+	v.Audit = &AuditStatus{Sync: audit.SyncGroup.String()}
+	version := versionHandler(v, h.rack)
 	description, err := descriptionHandler(v.Version, s.control.url)
 	if err != nil {
 		return err
@@ -129,7 +127,7 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 			Resources: h.resources, Identities: h.identities, Log: h.audit,
 			PublicURL: s.control.url, S3URL: s.s3.url, Region: h.fixed.region, Now: h.now, Logger: h.log,
 		}),
-		ours.New(ours.Config{Activity: h.activity, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log}),
+		ours.New(ours.Config{Activity: h.activity, Masters: h.masters, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log}),
 	} {
 		s.routes = append(s.routes, httpface.Mount(faces, face)...)
 	}
@@ -173,7 +171,7 @@ func (s *Server) CredentialsFile() string { return s.house.folder.file(credentia
 
 // KeysNotice says in a few words what protects the keys.
 func (s *Server) KeysNotice() string {
-	status := custodyStatus(s.house.module)
+	status := custodyStatus(s.house.rack)
 	if status.Notice != "" {
 		return status.Kind + " module, " + status.Notice
 	}
@@ -226,6 +224,7 @@ func (h *house) jobs() []job {
 		{"pruning the change feed", every(pruneEvery, h.db.PruneChanges)},
 		{"the clock of the keys", every(clockEvery, h.keys.Tick)},
 		{"noting uses of key versions", h.keys.RunUses},
+		{"moving keys to newer masters", h.masters.Run},
 		{"preparing transport keys", every(prepareEvery, h.keys.PrepareTransport)},
 		{"forgetting transport keys", every(forgetEvery, h.keys.ForgetTransportKeys)},
 		{"forgetting old requests", every(forgetEvery, h.keys.ForgetRepeats)},

@@ -26,10 +26,14 @@ func (c *core) openWitnesses() error {
 		}
 		c.witnesses = append(c.witnesses, witness{w, "witness folder " + dir})
 	}
-	if token, ok := c.module.(custody.Anchors); ok {
+	for _, m := range c.rack.Modules() {
+		token, ok := m.(custody.Anchors)
+		if !ok {
+			continue
+		}
 		w := &tokenWitness{anchors: token, every: tokenEvery}
 		c.onClose(func() error { w.flush(); return nil })
-		c.witnesses = append(c.witnesses, witness{w, "crypto token"})
+		c.witnesses = append(c.witnesses, witness{w, fmt.Sprintf("crypto module %q", m.Info().Name)})
 	}
 	return nil
 }

@@ -45,6 +45,12 @@ func (s *Secrets) Get(ctx context.Context, kind, id string) (Secret, error) {
 	return secret, absent(err)
 }
 
+// IDs returns the IDs of all secrets of a kind.
+func (s *Secrets) IDs(ctx context.Context, kind string) ([]string, error) {
+	rows, err := s.db.query(ctx, `SELECT id FROM secrets WHERE kind = $1 ORDER BY id`, kind)
+	return collect(rows, err, func(row scanner) (id string, err error) { return id, row.Scan(&id) })
+}
+
 // Obtain returns the secret of a kind and ID, opened; if there is none it keeps
 // the one that generate makes. Two that try at once get the same.
 func (s *Secrets) Obtain(ctx context.Context, vault *custody.Vault, kind, id string,

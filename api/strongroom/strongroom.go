@@ -1,6 +1,6 @@
 // Package strongroom is the face of our own operations, under /strongroom/v1/:
-// the audit trail of an account, and the verification of the whole log. It also
-// answers for paths that belong to no face.
+// the audit trail of an account, the verification of the whole log, and the
+// masters of the crypto modules. It also answers for paths that belong to no face.
 //
 // Errors have the form {"error": {"code", "message", "correlation_id"}}.
 package strongroom
@@ -22,11 +22,13 @@ import (
 	"strongroom/fault"
 	"strongroom/iam"
 	"strongroom/internal/httpface"
+	"strongroom/masters"
 )
 
 // Config is what the face needs of the house.
 type Config struct {
 	Activity   *activity.Activity
+	Masters    *masters.Custodian
 	Identities Identities
 	Log        iam.RefusalRecorder
 	Now        func() time.Time
@@ -41,19 +43,20 @@ type Identities interface {
 // face holds what the handlers need.
 type face struct {
 	activity *activity.Activity
+	masters  *masters.Custodian
 }
 
 // New returns the face.
 func New(c Config) *httpface.Face[iam.Caller] {
-	f := &face{activity: c.Activity}
+	f := &face{activity: c.Activity, masters: c.Masters}
 	return &httpface.Face[iam.Caller]{
 		Name: "strongroom", Prefixes: []string{"/strongroom", "/"}, Now: c.Now, Log: c.Logger,
 		RequestID: []string{"Correlation-Id", "Transaction-Id"},
-		Routes: []httpface.Route[iam.Caller]{
+		Routes: append([]httpface.Route[iam.Caller]{
 			{Method: "GET", Path: "/strongroom/v1/audit/events", Action: string(activity.ActionSearch), Handle: f.search},
 			{Method: "GET", Path: "/strongroom/v1/audit/export", Action: string(activity.ActionExport), Handle: f.export},
 			{Method: "POST", Path: "/strongroom/v1/audit/verify", Action: string(activity.ActionVerify), Handle: f.verify},
-		},
+		}, f.custodyRoutes()...),
 		Authenticate: httpface.ByToken(c.Identities.Authenticate, errNoToken), Fail: fail,
 		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {
 			return iam.RecordUnreached(ctx, c.Log, "Strongroom", who, call.Trail, call.Action, status, err)

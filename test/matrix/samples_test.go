@@ -216,4 +216,10 @@ var samples = map[string]sample{
 	"GET /strongroom/v1/audit/events":  {tenant: true},
 	"GET /strongroom/v1/audit/export":  {tenant: true},
 	"POST /strongroom/v1/audit/verify": {},
+
+	"GET /strongroom/v1/custody":              {},
+	"GET /strongroom/v1/custody/purged":       {},
+	"POST /strongroom/v1/custody/rotations":   {body: `{}`},
+	"POST /strongroom/v1/custody/migrations":  {body: `{"module":"software"}`},
+	"POST /strongroom/v1/custody/retirements": {body: `{"generation":1}`},
 }

@@ -1,0 +1,148 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"strongroom/custody"
+	"strongroom/custody/pkcs11"
+	"strongroom/custody/software"
+	"strongroom/masters"
+)
+
+// softwareModule is the name of the embedded crypto module.
+const softwareModule = "software"
+
+// openModules opens every crypto module that the configuration names, and the
+// embedded one if it holds masters in use or is to make the first. The home of
+// the rack is the module in which new masters are made.
+func (c *core) openModules(ctx context.Context, known []masters.Generation) (*custody.Rack, error) {
+	if err := c.config.Custody.hasModules(known); err != nil {
+		return nil, err
+	}
+	var rack *custody.Rack
+	for _, name := range c.config.Custody.moduleNames(known) {
+		m, err := c.openModuleNamed(ctx, name, known)
+		if err != nil {
+			return nil, errors.Join(err, closeRack(rack))
+		}
+		if rack == nil {
+			rack, err = custody.NewRack(ctx, m)
+		} else {
+			err = rack.Add(ctx, m)
+		}
+		if err != nil {
+			return nil, errors.Join(err, m.Close(), closeRack(rack))
+		}
+	}
+	return rack, nil
+}
+
+func closeRack(r *custody.Rack) error {
+	if r == nil {
+		return nil
+	}
+	return r.Close()
+}
+
+// moduleNames are the modules to open, the home first.
+func (c *Custody) moduleNames(known []masters.Generation) []string {
+	names := []string{c.Module}
+	for _, m := range c.Modules {
+		if m.Name != c.Module {
+			names = append(names, m.Name)
+		}
+	}
+	if c.Module != softwareModule && slices.ContainsFunc(known, func(g masters.Generation) bool {
+		return g.Live() && g.Module == softwareModule
+	}) {
+		names = append(names, softwareModule)
+	}
+	return names
+}
+
+// hasModules refuses a configuration that lacks a module which holds masters in
+// use: without it none of their keys would open.
+func (c *Custody) hasModules(known []masters.Generation) error {
+	for _, g := range known {
+		named := g.Module == softwareModule ||
+			slices.ContainsFunc(c.Modules, func(m CryptoModule) bool { return m.Name == g.Module })
+		if g.Live() && !named {
+			return fmt.Errorf("generation %d of the masters is in crypto module %q, which custody.modules does not name: "+
+				"name it, or if it was lost recover its keys with: strongroom custody recover", g.Number, g.Module)
+		}
+	}
+	return nil
+}
+
+// openModuleNamed opens one module.
+func (c *core) openModuleNamed(ctx context.Context, name string, known []masters.Generation) (custody.Module, error) {
+	if name == softwareModule {
+		return c.openSoftware(known)
+	}
+	i := slices.IndexFunc(c.config.Custody.Modules, func(m CryptoModule) bool { return m.Name == name })
+	p := c.config.Custody.Modules[i].PKCS11
+	return module(pkcs11.Open(ctx, pkcs11.Options{
+		Name: name, Library: p.Library, Token: p.Token, PINFile: p.PINFile, Agent: p.Agent, Label: p.Label,
+		Sessions: p.Sessions, CachedKeys: p.CachedKeys, WrapPad: p.WrapPad, Log: c.log,
+	}))
+}
+
+// openSoftware opens the embedded module. It makes one only where no masters of
+// it are in use: a lost master file must not be replaced in silence.
+func (c *core) openSoftware(known []masters.Generation) (custody.Module, error) {
+	o, err := c.softwareOptions()
+	if err != nil {
+		return nil, err
+	}
+	defer o.Passphrase.Wipe()
+	_, err = os.Lstat(o.MasterFile)
+	switch {
+	case err == nil:
+		return module(software.Open(o))
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("looking for the master file: %w", err)
+	case slices.ContainsFunc(known, func(g masters.Generation) bool { return g.Live() && g.Module == softwareModule }):
+		return module(software.Open(o)) // says what is missing
+	}
+	return module(software.Create(o))
+}
+
+// softwareOptions says where the masters of the embedded module are and what
+// seals them. The caller wipes the passphrase.
+func (c *core) softwareOptions() (software.Options, error) {
+	o := software.Options{
+		Name: softwareModule, MasterFile: c.folder.file(masterFile), DataDir: c.folder.path, KeyFile: c.config.Custody.KeyFile,
+	}
+	switch {
+	case c.config.Custody.PassphraseFile != "":
+		text, err := os.ReadFile(c.config.Custody.PassphraseFile)
+		if err != nil {
+			return o, fmt.Errorf("reading the passphrase: %w", err)
+		}
+		o.Passphrase = custody.NewSecret(bytes.TrimRight(text, "\r\n"))
+	case o.KeyFile == "":
+		o.KeyFile = c.folder.file(keyFile)
+	default:
+		path, err := filepath.Abs(o.KeyFile)
+		if err != nil {
+			return o, fmt.Errorf("key file: %w", err)
+		}
+		o.KeyFile = path
+	}
+	return o, nil
+}
+
+// module keeps a failed opening from becoming a non-nil interface.
+func module[M custody.Module](m M, err error) (custody.Module, error) {
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
