@@ -74,7 +74,7 @@ func header() backup.Header {
 		Modules: []backup.Module{{Name: "software", Kind: "software", File: []byte("sealed masters")}},
 		Generations: []backup.Generation{{
 			Number: 1, Module: "software", SystemKey: custody.Sealed("sealed"),
-			Recovery: &backup.Recovery{Set: "set", Threshold: 2, Shares: 3, Check: "check", Escrow: custody.Escrow("escrow")},
+			Recovery: &backup.Recovery{Set: "set", Threshold: 2, Shares: 3, Escrow: custody.Escrow("escrow")},
 		}},
 	}
 }

@@ -65,7 +65,6 @@ type Recovery struct {
 	Set       string         `json:"set"`
 	Threshold int            `json:"threshold"`
 	Shares    int            `json:"shares"`
-	Check     string         `json:"check"`  // tells the right recovery key from a wrong one
 	Escrow    custody.Escrow `json:"escrow"` // the seal master under the recovery key
 }
 

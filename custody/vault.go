@@ -42,3 +42,21 @@ func (v *Vault) Open(ctx context.Context, kind, id string, sealed []byte) (Secre
 	}
 	return Open(ctx, v.module, Handle(v.key.Load()), PurposeSecret, Context(kind, id), box)
 }
+
+// SealKey seals the key of a backup, bound to the rest of it.
+func (v *Vault) SealKey(ctx context.Context, bound []byte, key Secret) ([]byte, error) {
+	box, err := Seal(ctx, v.module, Handle(v.key.Load()), PurposeBackup, bound, key.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	return box.MarshalBinary()
+}
+
+// OpenKey returns the key that SealKey was given with the same bound, or ErrUnreadable.
+func (v *Vault) OpenKey(ctx context.Context, bound, sealed []byte) (Secret, error) {
+	box, err := ParseBox(sealed)
+	if err != nil {
+		return Secret{}, ErrUnreadable
+	}
+	return Open(ctx, v.module, Handle(v.key.Load()), PurposeBackup, bound, box)
+}
