@@ -93,21 +93,34 @@ func (m *Module) Receive(ctx context.Context, parent custody.Handle, private cus
 
 // decryptTransported returns the key that was encrypted to a transport key.
 func decryptTransported(der, encrypted []byte) (custody.Secret, error) {
+	b, err := decryptOAEP(der, encrypted)
+	material := custody.NewSecret(b)
+	if err == nil && len(b) != 16 && len(b) != 24 && len(b) != 32 {
+		err = custody.ErrTransported
+	}
+	if err != nil {
+		material.Wipe()
+		return custody.Secret{}, err
+	}
+	return material, nil
+}
+
+// decryptOAEP decrypts with a private key in PKCS #8: RSA-OAEP with SHA-256, also in its mask, and
+// an empty label. Whatever does not decrypt gives ErrTransported. The caller clears what it returns.
+func decryptOAEP(der, encrypted []byte) ([]byte, error) {
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return custody.Secret{}, fmt.Errorf("reading a transport key: %w", err)
+		return nil, fmt.Errorf("reading a transport key: %w", err)
 	}
 	private, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return custody.Secret{}, fmt.Errorf("reading a transport key: %T is no RSA key", parsed)
+		return nil, fmt.Errorf("reading a transport key: %T is no RSA key", parsed)
 	}
 	b, err := rsa.DecryptOAEP(sha256.New(), nil, private, encrypted, nil)
-	material := custody.NewSecret(b)
-	if err != nil || (len(b) != 16 && len(b) != 24 && len(b) != 32) {
-		material.Wipe()
-		return custody.Secret{}, custody.ErrTransported
+	if err != nil {
+		return nil, custody.ErrTransported
 	}
-	return material, nil
+	return b, nil
 }
 
 // sealPrivate makes the stored form of a private key in PKCS #8.

@@ -110,6 +110,81 @@ func TestWycheproofKeyWrap(t *testing.T) {
 	}
 }
 
+func TestWycheproofKeyWrapWithPadding(t *testing.T) {
+	var file struct {
+		TestGroups []struct {
+			Tests []struct {
+				TcID         int
+				Key, Msg, Ct hexBytes
+				Result       string
+			}
+		}
+	}
+	readVectors(t, "aes_kwp_test.json", &file)
+	ran := 0
+	for _, group := range file.TestGroups {
+		for _, v := range group.Tests {
+			ran++
+			// Messages of no bytes, which the set leaves open, are none of ours.
+			valid := v.Result == "valid" || v.Result == "acceptable" && len(v.Msg) > 0
+			got, err := software.UnwrapPadded(v.Key, v.Ct)
+			if valid != (err == nil) || valid && !bytes.Equal(got, v.Msg) {
+				t.Errorf("%d: unwrapped to %x, %v, want %x, %s", v.TcID, got, err, v.Msg, v.Result)
+			}
+			if err != nil && !errors.Is(err, custody.ErrUnreadable) {
+				t.Errorf("%d: %v, want ErrUnreadable", v.TcID, err)
+			}
+			if valid {
+				if got := software.WrapPadded(v.Key, v.Msg); !bytes.Equal(got, v.Ct) {
+					t.Errorf("%d: wrapped to %x, want %x", v.TcID, got, v.Ct)
+				}
+			}
+		}
+	}
+	if ran < 200 {
+		t.Errorf("only %d vectors ran", ran)
+	}
+}
+
+// TestWycheproofOAEP decrypts with keys of all sizes that the set has. A vector with a label was not
+// made for us, and must not decrypt.
+func TestWycheproofOAEP(t *testing.T) {
+	ran := 0
+	for _, name := range []string{
+		"rsa_oaep_2048_sha256_mgf1sha256_test.json",
+		"rsa_oaep_3072_sha256_mgf1sha256_test.json",
+		"rsa_oaep_4096_sha256_mgf1sha256_test.json",
+	} {
+		var file struct {
+			TestGroups []struct {
+				PrivateKeyPkcs8 hexBytes
+				Tests           []struct {
+					TcID           int
+					Msg, Ct, Label hexBytes
+					Result         string
+				}
+			}
+		}
+		readVectors(t, name, &file)
+		for _, group := range file.TestGroups {
+			for _, v := range group.Tests {
+				ran++
+				valid := v.Result == "valid" && len(v.Label) == 0
+				got, err := software.DecryptOAEP(group.PrivateKeyPkcs8, v.Ct)
+				if valid != (err == nil) || valid && !bytes.Equal(got, v.Msg) {
+					t.Errorf("%s: %d: decrypted to %x, %v, want %x, %s", name, v.TcID, got, err, v.Msg, v.Result)
+				}
+				if err != nil && !errors.Is(err, custody.ErrTransported) {
+					t.Errorf("%s: %d: %v, want ErrTransported", name, v.TcID, err)
+				}
+			}
+		}
+	}
+	if ran < 80 {
+		t.Errorf("only %d vectors ran", ran)
+	}
+}
+
 // TestRFC3394KeyWrap has the examples of RFC 3394, sections 4.1 to 4.6.
 func TestRFC3394KeyWrap(t *testing.T) {
 	const (
