@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"strongroom/custody"
+	"strongroom/custody/recovery"
 	"strongroom/custody/software"
 )
 
@@ -142,59 +144,163 @@ func TestWrappedDataKeyIsAsDocumented(t *testing.T) {
 	}
 }
 
-func TestStoredKeysAreAsDocumented(t *testing.T) {
-	type storedKey struct {
-		Binding         custody.Binding
-		Context, Sealed hexBytes
-		Material        custody.MaterialID
+// documentedKey is a stored key in the document.
+type documentedKey struct {
+	Binding         custody.Binding
+	Context, Sealed hexBytes
+	Material        custody.MaterialID
+}
+
+// load loads the key and compares it with the document.
+func (k documentedKey) load(t *testing.T, m custody.Module, parent custody.Handle) custody.Handle {
+	t.Helper()
+	if got := k.Binding.Context(); !bytes.Equal(got, k.Context) {
+		t.Errorf("context of %+v = %x, want %x", k.Binding, got, k.Context)
 	}
-	var vectors []struct {
-		KeyFile     hexBytes        `json:"key_file"`
-		Passphrase  string          `json:"passphrase"`
-		MasterFile  json.RawMessage `json:"master_file"`
-		RecoveryKey hexBytes        `json:"recovery_key"`
-		Escrows     []struct {
-			Generation uint32
-			Escrow     hexBytes
-		}
-		InstanceKey storedKey `json:"instance_key"`
-		KeyVersion  storedKey `json:"key_version"`
+	h, err := m.Load(t.Context(), parent, k.Binding, custody.Sealed(k.Sealed))
+	if err != nil {
+		t.Fatal(err)
 	}
-	documented(t, "module", &vectors)
-	ways := map[custody.Protection]bool{}
-	for i, v := range vectors {
-		dir := t.TempDir()
-		o := software.Options{MasterFile: filepath.Join(dir, "masters.json"), Passphrase: custody.NewSecret([]byte(v.Passphrase))}
-		if len(v.KeyFile) > 0 {
-			o.KeyFile = filepath.Join(dir, "master.key")
-			if err := os.WriteFile(o.KeyFile, v.KeyFile, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.WriteFile(o.MasterFile, v.MasterFile, 0o600); err != nil {
+	if id := identify(t, m, h); id != k.Material {
+		t.Errorf("material ID = %s, want %s", id, k.Material)
+	}
+	return h
+}
+
+// documentedModule is a software module in the document, with keys that it stored.
+type documentedModule struct {
+	KeyFile     hexBytes        `json:"key_file"`
+	Passphrase  string          `json:"passphrase"`
+	MasterFile  json.RawMessage `json:"master_file"`
+	RecoveryKey hexBytes        `json:"recovery_key"`
+	Escrows     []struct {
+		Generation uint32
+		Escrow     hexBytes
+	}
+	InstanceKey documentedKey `json:"instance_key"`
+	KeyVersion  documentedKey `json:"key_version"`
+}
+
+// open opens the module from its files.
+func (v documentedModule) open(t *testing.T) *software.Module {
+	t.Helper()
+	dir := t.TempDir()
+	o := software.Options{MasterFile: filepath.Join(dir, "masters.json"), Passphrase: custody.NewSecret([]byte(v.Passphrase))}
+	if len(v.KeyFile) > 0 {
+		o.KeyFile = filepath.Join(dir, "master.key")
+		if err := os.WriteFile(o.KeyFile, v.KeyFile, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		m, err := software.Open(o)
-		if err != nil {
-			t.Fatalf("%d: %v", i, err)
-		}
-		defer m.Close()
+	}
+	if err := os.WriteFile(o.MasterFile, v.MasterFile, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := software.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	return m
+}
+
+// documentedModules returns the two of the document, of which the second has a recovery key.
+func documentedModules(t *testing.T) []documentedModule {
+	t.Helper()
+	var vectors []documentedModule
+	documented(t, "module", &vectors)
+	if len(vectors) != 2 || vectors[0].RecoveryKey != nil || vectors[1].RecoveryKey == nil {
+		t.Fatalf("%d modules, want one without and one with a recovery key", len(vectors))
+	}
+	return vectors
+}
+
+func TestStoredKeysAreAsDocumented(t *testing.T) {
+	ways := map[custody.Protection]bool{}
+	for _, v := range documentedModules(t) {
+		m := v.open(t)
 		ways[m.Info().Protection] = true
-		parent := custody.Root
-		for _, key := range []storedKey{v.InstanceKey, v.KeyVersion} {
-			if got := key.Binding.Context(); !bytes.Equal(got, key.Context) {
-				t.Errorf("%d: context of %+v = %x, want %x", i, key.Binding, got, key.Context)
-			}
-			if parent, err = m.Load(t.Context(), parent, key.Binding, custody.Sealed(key.Sealed)); err != nil {
-				t.Fatalf("%d: %v", i, err)
-			}
-			if id, err := custody.Identify(t.Context(), m, parent); err != nil || id != key.Material {
-				t.Errorf("%d: material ID = %s, %v, want %s", i, id, err, key.Material)
-			}
-		}
+		v.KeyVersion.load(t, m, v.InstanceKey.load(t, m, custody.Root))
 	}
 	if len(ways) != 2 {
 		t.Errorf("vectors are sealed in %d ways, want 2", len(ways))
+	}
+}
+
+func TestTransportKeyIsAsDocumented(t *testing.T) {
+	var v struct { // in base64
+		Public, Sealed []byte
+		Token          string
+		Bound          []byte
+		Material       []byte
+		SealedNonce    []byte `json:"sealed_nonce"`
+		IV, Nonce      []byte
+		ID             custody.MaterialID
+	}
+	documented(t, "transport-key", &v)
+	module := documentedModules(t)[0]
+	m := module.open(t)
+	parent := module.InstanceKey.load(t, m, custody.Root)
+	at := custody.TransportBinding{Account: "account-1", Instance: "instance-1", Token: v.Token, Generation: 1}
+	b := module.KeyVersion.Binding
+	b.Size = 0
+	in := custody.Transported{Material: v.Material, SealedNonce: v.SealedNonce, IV: [12]byte(v.IV)}
+	again, err := m.BindTransport(t.Context(), custody.TransportKey{Public: v.Public, Generation: 1, Sealed: v.Sealed}, parent, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, private := range map[string]custody.Sealed{"the pair in the document": v.Bound, "the pair that was bound here": again} {
+		h, _, err := m.Receive(t.Context(), parent, private, at, v.Nonce, b, in)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if id := identify(t, m, h); id != v.ID {
+			t.Errorf("%s: material ID = %s, want %s", what, id, v.ID)
+		}
+	}
+}
+
+// TestRecoveryIsAsDocumented goes from printed shares to the keys of the second module, without its
+// master file.
+func TestRecoveryIsAsDocumented(t *testing.T) {
+	var v struct {
+		Set              string
+		Threshold, Count int
+		Shares           []struct {
+			Value   hexBytes
+			Printed []string
+		}
+		RecoveryKey hexBytes `json:"recovery_key"`
+	}
+	documented(t, "recovery-share", &v)
+	var shares []recovery.Share
+	for i, printed := range v.Shares {
+		s, err := recovery.Parse(custody.NewSecret([]byte(strings.Join(printed.Printed, "\n"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Set != v.Set || s.Index != i+1 || s.Threshold != v.Threshold || s.Count != v.Count || !bytes.Equal(s.Value.Reveal(), printed.Value) {
+			t.Errorf("share %d reads as %v", i+1, s)
+		}
+		shares = append(shares, s)
+	}
+	module := documentedModules(t)[1]
+	escrows := map[uint32]custody.Escrow{}
+	for _, e := range module.Escrows {
+		escrows[e.Generation] = custody.Escrow(e.Escrow)
+	}
+	for skipped := range shares {
+		key, err := recovery.Combine(append(slices.Clone(shares[:skipped]), shares[skipped+1:]...))
+		if err != nil || key.Set != v.Set || !bytes.Equal(key.Key.Reveal(), v.RecoveryKey) || !bytes.Equal(v.RecoveryKey, module.RecoveryKey) {
+			t.Fatalf("without share %d: set %q, %v", skipped+1, key.Set, err)
+		}
+		m, err := software.Recover("recovered", key, escrows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		module.KeyVersion.load(t, m, module.InstanceKey.load(t, m, custody.Root))
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
