@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"strongroom/custody"
 )
 
 // Config is the configuration of a server. The field comments are the manual of
@@ -35,6 +37,9 @@ type Config struct {
 	// first says how the first masters are made, by the offline command that
 	// prepares a deployment.
 	first firstMasters
+	// recovery is the recovery key of masters that were lost, while the offline
+	// command brings their keys elsewhere.
+	recovery *custody.Recovery
 
 	// Listen is the address of the control APIs, "host:port"; port 0 takes a
 	// free one. Default 127.0.0.1:8443.

@@ -27,9 +27,12 @@ type core struct {
 	hub    *lease.Hub
 	db     *sqlstore.DB
 	rack   *custody.Rack
-	system *systemKey
-	vault  *custody.Vault
-	audit  *audit.Log
+	// recovered are the escrows of generations that were lost, and are opened by
+	// recovery shares; nil but while they are recovered.
+	recovered map[uint32]custody.Escrow
+	system    *systemKey
+	vault     *custody.Vault
+	audit     *audit.Log
 
 	witnesses []witness                       // of the audit log's heads
 	afterOpen func(ctx context.Context) error // what the operator's acceptance of an older database leaves to do; nil without one

@@ -24,15 +24,12 @@ const (
 	secretCA       = "tls-authority"
 )
 
-// firstMasters says how the first masters are to be made, by who prepares a
-// deployment before its first start. The zero value asks for the default.
+// firstMasters says how the first masters are made. The zero value makes them
+// without a recovery key, if there are none.
 type firstMasters struct {
-	set RecoverySet
-	key custody.Secret
+	only   bool // a deployment that has masters is refused
+	shares Shares
 }
-
-// RecoverySet describes a recovery key to the operator.
-type RecoverySet = masters.RecoverySet
 
 // openCustody opens the crypto modules and the vault of the service's own
 // secrets. The first start makes the first masters.
@@ -45,14 +42,23 @@ func (c *core) openCustody(ctx context.Context) error {
 		return err
 	}
 	c.onClose(c.rack.Close)
+	if c.config.recovery != nil {
+		if err := c.openRecovered(ctx, known); err != nil {
+			return err
+		}
+	}
 	c.system = &systemKey{rack: c.rack, db: c.db}
 	under, err := c.system.generations(ctx)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(known, func(g masters.Generation) bool { return g.State != masters.Making }) {
-		err = c.openGenerations(ctx, known, under)
-	} else {
+	started := slices.ContainsFunc(known, func(g masters.Generation) bool { return g.State != masters.Making })
+	switch {
+	case started && c.config.first.only:
+		return ErrHasMasters
+	case started:
+		err = c.openGenerations(ctx, under)
+	default:
 		err = c.openFirst(ctx, known, under)
 	}
 	if err != nil {
@@ -64,7 +70,7 @@ func (c *core) openCustody(ctx context.Context) error {
 
 // openGenerations opens a deployment that has masters, and brings those that
 // are current into use.
-func (c *core) openGenerations(ctx context.Context, known []masters.Generation, under []uint32) error {
+func (c *core) openGenerations(ctx context.Context, under []uint32) error {
 	held := slices.DeleteFunc(under, func(n uint32) bool { _, ok := c.rack.ModuleOf(n); return !ok })
 	if len(held) == 0 {
 		return fmt.Errorf("%w: no crypto module holds the masters that keep the system key; nothing was changed", errForeignSeal)
@@ -83,8 +89,9 @@ func (c *core) openGenerations(ctx context.Context, known []masters.Generation, 
 	}
 	for _, g := range known {
 		m, ok := c.rack.ModuleOf(g.Number)
+		_, recovered := c.recovered[g.Number]
 		switch {
-		case g.Live() && (!ok || m.Info().Name != g.Module):
+		case g.Live() && !recovered && (!ok || m.Info().Name != g.Module):
 			return fmt.Errorf("%w: crypto module %q does not hold the masters of generation %d; nothing was changed",
 				errForeignSeal, g.Module, g.Number)
 		case g.State == masters.Current:
@@ -140,9 +147,7 @@ func (c *core) makeFirst(ctx context.Context, store *sqlstore.Masters, known []m
 		return masters.Generation{}, err
 	}
 	home := c.rack.Modules()[0].Info().Name
-	g := masters.Generation{
-		Number: 1, Module: home, State: masters.Making, Recovery: c.config.first.set, Created: c.now(),
-	}
+	g := masters.Generation{Number: 1, Module: home, State: masters.Making, Created: c.now()}
 	for _, m := range held {
 		announced := slices.ContainsFunc(known, func(k masters.Generation) bool { return k.Number == m.Number })
 		if !announced {
@@ -157,10 +162,16 @@ func (c *core) makeFirst(ctx context.Context, store *sqlstore.Masters, known []m
 			return g, err
 		}
 	}
+	key, set, err := c.config.first.shares.make()
+	if err != nil {
+		return g, err
+	}
+	defer key.Wipe()
+	g.Recovery = set
 	if err := store.Begin(ctx, g); err != nil {
 		return g, fmt.Errorf("beginning generation %d: %w", g.Number, err)
 	}
-	g.Escrow, err = c.rack.MakeMastersIn(ctx, home, g.Number, custody.Recovery{Set: g.Recovery.Set, Key: c.config.first.key})
+	g.Escrow, err = c.rack.MakeMastersIn(ctx, home, g.Number, custody.Recovery{Set: set.Set, Key: key})
 	if err != nil {
 		return g, err
 	}

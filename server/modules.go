@@ -23,6 +23,9 @@ const softwareModule = "software"
 // embedded one if it holds masters in use or is to make the first. The home of
 // the rack is the module in which new masters are made.
 func (c *core) openModules(ctx context.Context, known []masters.Generation) (*custody.Rack, error) {
+	if c.config.recovery != nil {
+		known = slices.DeleteFunc(slices.Clone(known), c.isLost)
+	}
 	if err := c.config.Custody.hasModules(known); err != nil {
 		return nil, err
 	}
@@ -79,6 +82,15 @@ func (c *Custody) hasModules(known []masters.Generation) error {
 		}
 	}
 	return nil
+}
+
+// isLost reports whether the module of a generation is gone, as far as that can
+// be told before modules are opened: what is to be recovered is not expected.
+func (c *core) isLost(g masters.Generation) bool {
+	if g.Module == softwareModule {
+		return !c.folder.has(masterFile)
+	}
+	return !slices.ContainsFunc(c.config.Custody.Modules, func(m CryptoModule) bool { return m.Name == g.Module })
 }
 
 // openModuleNamed opens one module.

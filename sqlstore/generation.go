@@ -177,6 +177,12 @@ func (s *Masters) Retire(ctx context.Context, number uint32, last masters.State,
 		if err != nil {
 			return err
 		}
+		if last == masters.Lost {
+			// Transport keys have no second copy: their tokens are of no more use.
+			if _, err := t.exec(ctx, `DELETE FROM import_tokens WHERE generation = $1`, int64(number)); err != nil {
+				return err
+			}
+		}
 		l, err := left(ctx, t, number, t.now)
 		if err != nil {
 			return err
