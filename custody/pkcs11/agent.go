@@ -113,7 +113,7 @@ func spawn(o Options) (*agent, error) {
 	a.pid = cmd.Process.Pid
 	go func() {
 		defer close(drained)
-		if err := a.read(); !errors.Is(err, io.EOF) {
+		if err := a.read(); errors.Is(err, wire.ErrMalformed) {
 			a.fail(fmt.Errorf("%w: %w", custody.ErrUnavailable, err))
 		}
 		a.kill() // without a connection it is of no use

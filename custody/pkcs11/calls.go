@@ -2,12 +2,12 @@ package pkcs11
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"time"
 
-	"strongroom/custody"
 	"strongroom/custody/pkcs11/wire"
 )
 
@@ -53,8 +53,11 @@ func (c *calls) call(ctx context.Context, request *wire.Message) (*call, error) 
 		answer.release()
 		return nil, err
 	}
-	if err := c.out.Send(request); err != nil {
-		c.fail(fmt.Errorf("%w: sending to the custody agent: %w", custody.ErrUnavailable, err))
+	if err := c.out.Send(request); errors.Is(err, wire.ErrMalformed) {
+		c.forget(request.ID)
+		return nil, err
+	} else if err != nil {
+		_ = c.conn.Close() // who reads finds out why, and tells everybody
 	}
 	select {
 	case err := <-answer.done:
@@ -68,11 +71,16 @@ func (c *calls) call(ctx context.Context, request *wire.Message) (*call, error) 
 		answer.release()
 		return nil, err
 	case <-ctx.Done():
-		c.mu.Lock()
-		delete(c.waiting, request.ID) // the answer may be on its way: the call is not used again
-		c.mu.Unlock()
+		c.forget(request.ID)
 		return nil, ctx.Err()
 	}
+}
+
+// forget gives a call up. As its answer may be on its way, it is not used again.
+func (c *calls) forget(id uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, id)
 }
 
 func (c *calls) add(answer *call, request *wire.Message) error {
@@ -87,8 +95,7 @@ func (c *calls) add(answer *call, request *wire.Message) error {
 	return nil
 }
 
-// read hands answers to those that wait for them, until the connection ends: io.EOF when the agent
-// closed it.
+// read hands answers to those that wait for them, until the connection ends.
 func (c *calls) read() error {
 	in := wire.NewReader(c.conn)
 	var frame []byte

@@ -4,12 +4,14 @@ package pkcs11_test
 
 import (
 	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"strongroom/custody"
 	"strongroom/custody/custodytest"
 	"strongroom/custody/pkcs11"
 	"strongroom/custody/pkcs11/softhsm"
+	"strongroom/custody/software"
 )
 
 func TestModule(t *testing.T) {
@@ -23,6 +25,8 @@ func TestModule(t *testing.T) {
 				t.Setenv(softhsm.ConfigVariable, o.token.Config())
 				return open(t, o.Options)
 			},
+			Other:   openSoftware,
+			Restart: func(t *testing.T) { kill(t, m) },
 		}
 	})
 }
@@ -64,4 +68,21 @@ func makeMasters(t testing.TB, m *pkcs11.Module, number uint32) {
 	if _, err := m.MakeMasters(t.Context(), number, custody.Recovery{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// openSoftware opens a module of another kind.
+func openSoftware(t *testing.T) custody.Module {
+	t.Helper()
+	dir := t.TempDir()
+	m, err := software.Create(software.Options{
+		MasterFile: filepath.Join(dir, "masters.json"), KeyFile: filepath.Join(dir, "master.key"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	if _, err := m.MakeMasters(t.Context(), 1, custody.Recovery{}); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
