@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"jsonenv": jsonToEnv,
 			"fileenv": fileToEnv,
 			"code":    wantCode,
+			"await":   awaitSuccess,
 			"private": wantPrivate,
 		},
 	})
@@ -64,6 +65,22 @@ type scriptServer struct {
 
 // serverOfScript is the key of a script's *scriptServer among the values of its environment.
 type serverOfScript struct{}
+
+// awaitSuccess is the script command "await 'COMMAND'": it repeats a command, whose output is then that
+// of the script, until it succeeds. It is for what the server does in the background.
+func awaitSuccess(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await 'COMMAND'")
+	}
+	command := strings.Fields(args[0])
+	var err error
+	for deadline := time.Now().Add(startLimit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if err = ts.Exec(command[0], command[1:]...); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s: %v", args[0], err)
+}
 
 // controlServer is the script command "server start|stop". A server that is started is ready, and the
 // variables of its credentials file are set; one that is stopped must end without an error.
