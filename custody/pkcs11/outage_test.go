@@ -46,13 +46,6 @@ func (o *options) logged() *log {
 	return l
 }
 
-func instanceBinding(id string) custody.Binding {
-	return custody.Binding{
-		Purpose: custody.PurposeInstanceKey, Account: "account", Instance: id,
-		Generation: 1, Origin: custody.OriginGenerated, Size: 32,
-	}
-}
-
 func makeKey(t testing.TB, m custody.Module, id string) (custody.Handle, custody.Sealed) {
 	t.Helper()
 	h, sealed, err := m.Make(t.Context(), custody.Root, instanceBinding(id))
