@@ -210,7 +210,7 @@ func TestValuesOfAnotherTypeAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, row := range map[string][]any{
-		"another type": {int64(1)}, "an unknown type": {1.5}, "no UTF-8": {"\xff"}, "too few": {}, "too many": {"", ""},
+		"another type": {int64(1)}, "bytes that are none": {[]byte(nil)}, "an unknown type": {1.5}, "no UTF-8": {"\xff"}, "too few": {}, "too many": {"", ""},
 	} {
 		if err := w.Row(row); err == nil {
 			t.Errorf("%s: accepted", name)

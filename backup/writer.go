@@ -108,7 +108,7 @@ func (t Type) holds(v any) bool {
 	case bool:
 		return t == Boolean
 	case []byte:
-		return t == Bytes
+		return t == Bytes && v != nil // which JSON would make a null of
 	}
 	return false
 }

@@ -103,7 +103,7 @@ var grants = []grantRow{
 
 	// Our own operations.
 	{"OA", "strongroom.", "audit.read audit.verify custody.read"},
-	{"A", "strongroom.", "audit.export token.revoke custody.rotate custody.migrate custody.retire"},
+	{"A", "strongroom.", "audit.export token.revoke custody.rotate custody.migrate custody.retire backup.create"},
 
 	// Key Protect (key-protect-api.md 3.2). Only KeyPurge purges.
 	{"RPWMK", "kms.", "secrets.list secrets.head key-rings.list"},

@@ -76,23 +76,62 @@ func (v *verification) blame(ctx context.Context, err error) error {
 	return nil
 }
 
+// instanceKeys opens the keys of all instances. While keys move an instance has its key under two
+// generations: if the masters of one are not here, its key has to open under the other.
 func (v *verification) instanceKeys(ctx context.Context) error {
-	var after InstanceKeyPlace
+	var (
+		after  InstanceKeyPlace
+		opened bool // a key of the instance that after names
+	)
 	for {
 		page, err := v.store.StoredInstanceKeys(ctx, after, verifyBatch)
-		if err != nil || len(page) == 0 {
+		if err != nil {
 			return err
 		}
 		for _, k := range page {
+			if k.Instance != after.Instance {
+				v.needOpened(after.Instance, opened)
+				opened = false
+			}
 			after = InstanceKeyPlace{k.Instance, k.Generation}
+			if !v.holds(k.Generation) {
+				continue
+			}
 			if _, err = v.identify(ctx, custody.Root, k.binding(), k.Sealed); err != nil {
 				err = fmt.Errorf("key of instance %s: %w", k.Instance, err)
 			}
 			if err := v.blame(ctx, err); err != nil {
 				return err
 			}
+			opened = true
 			v.done.InstanceKeys++
 		}
+		if len(page) == 0 {
+			v.needOpened(after.Instance, opened)
+			return nil
+		}
+	}
+}
+
+// holds reports whether the masters of a generation are in the module.
+func (v *verification) holds(generation uint32) bool {
+	m, ok := v.module.(interface {
+		ModuleOf(generation uint32) (custody.Module, bool)
+	})
+	if !ok {
+		return true
+	}
+	_, held := m.ModuleOf(generation)
+	return held
+}
+
+// needOpened blames an instance of whose key no masters are here.
+func (v *verification) needOpened(in InstanceID, opened bool) {
+	if in == "" || opened {
+		return
+	}
+	if v.bad++; v.bad <= maxMoveErrors {
+		v.failed = append(v.failed, fmt.Errorf("key of instance %s: no crypto module holds its masters", in))
 	}
 }
 

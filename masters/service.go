@@ -2,6 +2,7 @@ package masters
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,8 @@ type Config struct {
 	Operator iam.AccountID // the account that runs the deployment
 	Now      func() time.Time
 	Logger   *slog.Logger
+	// Dump writes a backup of the deployment.
+	Dump func(ctx context.Context, w io.Writer) error
 	// Interval is how long the operator means to keep masters in use: by it the date is expected at
 	// which what was purged is shredded. Zero: no date is known.
 	Interval time.Duration
@@ -75,6 +78,7 @@ type Custodian struct {
 	now      func() time.Time
 	log      *slog.Logger
 	interval time.Duration
+	dump     func(ctx context.Context, w io.Writer) error
 
 	making sync.Mutex    // held while the generations change
 	wake   chan struct{} // capacity 1; signalled when there is something to move
@@ -87,7 +91,7 @@ func New(c Config) *Custodian {
 	return &Custodian{
 		store: c.Store, modules: c.Modules, movers: c.Movers, operator: c.Operator, now: c.Now, log: c.Logger,
 		door:     iam.Door{Decide: c.Decide, Log: c.Log, Service: "Strongroom"},
-		interval: c.Interval, wake: make(chan struct{}, 1),
+		interval: c.Interval, dump: c.Dump, wake: make(chan struct{}, 1),
 	}
 }
 

@@ -34,9 +34,13 @@ type core struct {
 	vault     *custody.Vault
 	audit     *audit.Log
 
-	witnesses []witness                       // of the audit log's heads
-	afterOpen func(ctx context.Context) error // what the operator's acceptance of an older database leaves to do; nil without one
-	closed    []func() error                  // in reverse order
+	witnesses []witness      // of the audit log's heads
+	closed    []func() error // in reverse order
+
+	// What the operator's acceptance of an older database leaves to do, and when
+	// that database was taken. Nil and zero without one.
+	afterOpen    func(ctx context.Context) error
+	rolledBackTo time.Time
 }
 
 // openCore opens everything but the audit log, in order; what was opened is

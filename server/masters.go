@@ -14,6 +14,7 @@ func (h *house) custodian(operator iam.AccountID) *masters.Custodian {
 	return masters.New(masters.Config{
 		Store: h.db.Masters(), Modules: h.rack, Movers: []masters.Mover{h.system, keyMover{h.keys}},
 		Decide: h.access, Log: h.audit, Operator: operator, Now: h.now, Logger: h.log,
+		Dump:     h.writeBackup,
 		Interval: time.Duration(h.config.Custody.MasterDays) * 24 * time.Hour,
 	})
 }

@@ -27,8 +27,8 @@ var ErrRolledBack = errors.New("the database is older than what is remembered of
 type newer struct {
 	where string // who remembers it
 	head  audit.Checkpoint
-	last  uint64 // sequence of the newest head of that server in the database
-	fork  bool   // the database knows another head in its place
+	last  audit.Checkpoint // the newest head of that server in the database; zero if there is none
+	fork  bool             // the database knows another head in its place
 }
 
 func (n newer) String() string {
@@ -36,7 +36,7 @@ func (n newer) String() string {
 		return fmt.Sprintf("%s remembers entry %d of server %s otherwise than the database", n.where, n.head.Sequence, n.head.Server)
 	}
 	return fmt.Sprintf("%s remembers entry %d of server %s (%s), the database ends at %d",
-		n.where, n.head.Sequence, n.head.Server, n.head.Time.Format("2006-01-02 15:04:05 MST"), n.last)
+		n.where, n.head.Sequence, n.head.Server, n.head.Time.Format("2006-01-02 15:04:05 MST"), n.last.Sequence)
 }
 
 // checkRollback compares the database with everything that remembers it, says
@@ -86,7 +86,7 @@ func (c *core) findNewer(ctx context.Context, keys map[string]*ecdsa.PublicKey) 
 	}
 	var found []newer
 	if ahead {
-		found = append(found, newer{where: "the audit log", head: lead.Log, last: lead.Anchor.Sequence})
+		found = append(found, newer{where: "the audit log", head: lead.Log, last: lead.Anchor})
 	}
 	for _, w := range c.witnesses {
 		kept, err := w.Kept(ctx)
@@ -123,7 +123,7 @@ func compareHead(ctx context.Context, anchors audit.Anchors, keys map[string]*ec
 	if err != nil {
 		return n, false, fmt.Errorf("reading newest anchor: %w", err)
 	}
-	if n.last = last.Sequence; !ok || head.Sequence > last.Sequence {
+	if n.last = last; !ok || head.Sequence > last.Sequence {
 		return n, true, nil
 	}
 	from, err := anchors.Checkpoints(ctx, head.Server, head.Sequence-1)
@@ -162,7 +162,11 @@ func (c *core) acceptRollback(ctx context.Context, found []newer) error {
 		accepted = make(map[string]uint64)
 	}
 	var remembered []string
+	c.rolledBackTo = found[0].last.Time
 	for _, n := range found {
+		if n.last.Time.Before(c.rolledBackTo) {
+			c.rolledBackTo = n.last.Time
+		}
 		accepted[n.head.Server] = max(accepted[n.head.Server], n.head.Sequence)
 		remembered = append(remembered, n.String())
 	}
@@ -202,20 +206,23 @@ func operatorHere() audit.Initiator {
 const maxReason = 500
 
 // AcceptRollback goes on with a database that is older than what is remembered
-// of it, and records that, with the reason. It fails when there is nothing to
+// of it, and records that, with the reason. It returns what the audit log
+// remembers to have been revoked since, and fails when there is nothing to
 // accept.
-func AcceptRollback(ctx context.Context, cfg Config, stderr io.Writer, reason string) error {
+func AcceptRollback(ctx context.Context, cfg Config, stderr io.Writer, reason string) (since []Revocation, err error) {
 	if reason = strings.TrimSpace(reason); reason == "" || len(reason) > maxReason {
-		return fmt.Errorf("the reason needs 1 to %d bytes", maxReason)
+		return nil, fmt.Errorf("the reason needs 1 to %d bytes", maxReason)
 	}
 	if err := inUse(cfg); err != nil {
-		return err
+		return nil, err
 	}
 	cfg.acceptRollback = reason
-	return offline(ctx, cfg, stderr, func(h *house) error {
+	err = offline(ctx, cfg, stderr, func(h *house) (err error) {
 		if h.afterOpen == nil {
 			return errors.New("nothing to accept: the database is not older than what is remembered of it")
 		}
-		return nil
+		since, err = h.revokedSince(ctx, h.rolledBackTo)
+		return err
 	})
+	return since, err
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/iam"
+	"strongroom/kms"
 )
 
 // deployment is a data folder whose server starts and stops.
@@ -78,7 +80,20 @@ func (d *deployment) recorded(action string) (n int) {
 func TestAnOlderDatabaseIsRefused(t *testing.T) {
 	d := newDeployment(t)
 	d.mustRun()
+	var key kms.Ref
+	use(t, d.cfg, func(h *house, who iam.Caller, in kms.InstanceID) {
+		made, err := h.keys.Create(t.Context(), who, kms.Ref{Instance: in}, kms.NewKey{Name: "revoked"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key = kms.Ref{Instance: in, Key: string(made.Key.ID)}
+	})
 	old := d.copyOf()
+	use(t, d.cfg, func(h *house, who iam.Caller, _ kms.InstanceID) {
+		if _, err := h.keys.Delete(t.Context(), who, key); err != nil {
+			t.Fatal(err)
+		}
+	})
 	for range 3 {
 		d.mustRun()
 	}
@@ -89,14 +104,18 @@ func TestAnOlderDatabaseIsRefused(t *testing.T) {
 			t.Fatalf("start on an older database: %v", err)
 		}
 	}
-	if err := AcceptRollback(t.Context(), d.cfg, io.Discard, "the disk of the newer one is broken"); err != nil {
+	since, err := AcceptRollback(t.Context(), d.cfg, io.Discard, "the disk of the newer one is broken")
+	if err != nil {
 		t.Fatal(err)
+	}
+	if len(since) != 1 || since[0].Action != "kms.secrets.delete" || since[0].TargetName != "revoked" {
+		t.Errorf("revoked since: %+v", since)
 	}
 	if n := d.recorded(actionRollback); n != 1 {
 		t.Errorf("%d events of the acceptance", n)
 	}
 	d.mustRun()
-	if err := AcceptRollback(t.Context(), d.cfg, io.Discard, "again"); err == nil {
+	if _, err := AcceptRollback(t.Context(), d.cfg, io.Discard, "again"); err == nil {
 		t.Error("accepted without anything to accept")
 	}
 }

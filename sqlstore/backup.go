@@ -90,6 +90,9 @@ func ofType(t backup.Type, v any) any {
 		if t == backup.Text {
 			return string(v)
 		}
+		if v == nil { // an empty value, as the driver has it; NULL is a nil of no type
+			return []byte{}
+		}
 	case string:
 		if t == backup.Bytes {
 			return []byte(v)

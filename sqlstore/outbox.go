@@ -34,6 +34,11 @@ func (db *DB) Outbox(ctx context.Context, limit int) ([]*audit.Event, error) {
 	})
 }
 
+// Record commits an event that comes with no other change.
+func (db *DB) Record(ctx context.Context, ev *audit.Event) error {
+	return db.update(ctx, func(ctx context.Context, t *tx) error { return t.record(ctx, ev) })
+}
+
 // Delivered removes events that are durable in the log.
 func (db *DB) Delivered(ctx context.Context, events []*audit.Event) error {
 	if len(events) == 0 {

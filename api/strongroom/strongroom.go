@@ -56,6 +56,7 @@ func New(c Config) *httpface.Face[iam.Caller] {
 			{Method: "GET", Path: "/strongroom/v1/audit/events", Action: string(activity.ActionSearch), Handle: f.search},
 			{Method: "GET", Path: "/strongroom/v1/audit/export", Action: string(activity.ActionExport), Handle: f.export},
 			{Method: "POST", Path: "/strongroom/v1/audit/verify", Action: string(activity.ActionVerify), Handle: f.verify},
+			{Method: "POST", Path: "/strongroom/v1/backups", Action: string(masters.ActionBackup), Handle: f.backup},
 		}, f.custodyRoutes()...),
 		Authenticate: httpface.ByToken(c.Identities.Authenticate, errNoToken), Fail: fail,
 		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {

@@ -99,6 +99,8 @@ func newRootCommand(p *program) *cobra.Command {
 	add(groupSession, newTokenCommand(p))
 	add(groupServer, newServeCommand(p))
 	add(groupServer, newBootstrapCommand(p))
+	add(groupServer, newBackupCommand(p))
+	add(groupServer, newRestoreCommand(p))
 	add(groupServer, newRollbackCommand(p))
 	add(groupServer, newAccountCommand(p))
 	add(groupServer, newAuditCommand(p))

@@ -216,6 +216,7 @@ var samples = map[string]sample{
 	"GET /strongroom/v1/audit/events":  {tenant: true},
 	"GET /strongroom/v1/audit/export":  {tenant: true},
 	"POST /strongroom/v1/audit/verify": {},
+	"POST /strongroom/v1/backups":      {},
 
 	"GET /strongroom/v1/custody":              {},
 	"GET /strongroom/v1/custody/purged":       {},
