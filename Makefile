@@ -98,9 +98,10 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	@tools/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## the benchmarks of all packages, and a wrap over TLS beside a bare handler
+bench: build ## the benchmarks of all packages, a wrap over TLS beside a bare handler, crypto modules
 	@tools/bench
 	@$(GO) run ./bench/wrap -binary bin/strongroom
+	@CGO_ENABLED=1 $(GO) run -tags pkcs11 ./bench/custody
 
 .PHONY: clean
 clean: ## remove what was built; the data folder stays
