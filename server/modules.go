@@ -86,23 +86,23 @@ func (c *Custody) hasModules(known []masters.Generation) error {
 // isLost reports whether the module of a generation is gone, as far as that can
 // be told before modules are opened: what is to be recovered is not expected.
 func (c *core) isLost(g masters.Generation) bool {
-	if g.Module == softwareModule {
-		return !c.folder.has(masterFile)
-	}
 	i := slices.IndexFunc(c.config.Custody.Modules, func(m CryptoModule) bool { return m.Name == g.Module })
-	return i < 0 || c.config.Custody.Modules[i].Software != nil && !c.folder.has(masterFileOf(g.Module))
+	if g.Module == softwareModule || i >= 0 && c.config.Custody.Modules[i].Software != nil {
+		return !c.folder.has(masterFileOf(g.Module))
+	}
+	return i < 0
 }
 
 // openModuleNamed opens one module.
 func (c *core) openModuleNamed(ctx context.Context, name string, known []masters.Generation) (custody.Module, error) {
 	if name == softwareModule {
 		seal := Software{PassphraseFile: c.config.Custody.PassphraseFile, KeyFile: c.config.Custody.KeyFile}
-		return c.openSoftware(name, masterFile, seal, known)
+		return c.openSoftware(name, seal, known)
 	}
 	i := slices.IndexFunc(c.config.Custody.Modules, func(m CryptoModule) bool { return m.Name == name })
 	m := c.config.Custody.Modules[i]
 	if m.Software != nil {
-		return c.openSoftware(name, masterFileOf(name), *m.Software, known)
+		return c.openSoftware(name, *m.Software, known)
 	}
 	p := m.PKCS11
 	return module(pkcs11.Open(ctx, pkcs11.Options{
@@ -111,19 +111,24 @@ func (c *core) openModuleNamed(ctx context.Context, name string, known []masters
 	}))
 }
 
-// masterFileOf is the master file of a module in software beside the embedded one.
-func masterFileOf(module string) string { return "masters-" + module + ".json" }
+// masterFileOf is the master file of a module in software.
+func masterFileOf(module string) string {
+	if module == softwareModule {
+		return masterFile
+	}
+	return "masters-" + module + ".json"
+}
 
 // openSoftware opens a module in software. It makes one only where no masters of
 // it are in use: a lost master file must not be replaced in silence.
-func (c *core) openSoftware(name, file string, seal Software, known []masters.Generation) (custody.Module, error) {
-	o, err := c.softwareOptions(name, file, seal)
+func (c *core) openSoftware(name string, seal Software, known []masters.Generation) (custody.Module, error) {
+	o, err := c.softwareOptions(name, seal)
 	if err != nil {
 		return nil, err
 	}
 	defer o.Passphrase.Wipe()
 	expected := slices.ContainsFunc(known, func(g masters.Generation) bool { return g.Live() && g.Module == name })
-	if expected || c.folder.has(file) {
+	if expected || c.folder.has(masterFileOf(name)) {
 		return module(software.Open(o)) // says what is missing
 	}
 	return module(software.Create(o))
@@ -132,8 +137,8 @@ func (c *core) openSoftware(name, file string, seal Software, known []masters.Ge
 // softwareOptions says where the masters of a module in software are and what
 // seals them: without anything, a key file in the data folder. The caller wipes
 // the passphrase.
-func (c *core) softwareOptions(name, file string, seal Software) (software.Options, error) {
-	o := software.Options{Name: name, MasterFile: c.folder.file(file), DataDir: c.folder.path}
+func (c *core) softwareOptions(name string, seal Software) (software.Options, error) {
+	o := software.Options{Name: name, MasterFile: c.folder.file(masterFileOf(name)), DataDir: c.folder.path}
 	switch {
 	case seal.PassphraseFile != "":
 		text, err := os.ReadFile(seal.PassphraseFile)
