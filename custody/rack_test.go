@@ -283,6 +283,9 @@ func TestMoveFromModuleToModule(t *testing.T) {
 	if err := r.DestroyMasters(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
+	if m, ok := r.ModuleOf(1); ok {
+		t.Errorf("module %q holds a destroyed generation", m.Info().Name)
+	}
 	if _, err := r.Load(t.Context(), custody.Root, old.binding, old.sealed); !errors.Is(err, custody.ErrUnreadable) {
 		t.Errorf("loading a key of destroyed masters: %v, want ErrUnreadable", err)
 	}
