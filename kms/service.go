@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"context"
 	"time"
 
 	"strongroom/custody"
@@ -39,6 +40,11 @@ type Config struct {
 	LoadedKeys int
 	// TransportKeys is how many transport keys for import tokens are made ahead; zero means 2.
 	TransportKeys int
+	// MaxMeters is how many kinds of requests the metrics of instances count, of which one account can
+	// have a tenth; zero means 20,000, which take 8 MiB.
+	MaxMeters int
+	// GroupName tells the name of a resource group for metrics; nil means that its ID is used.
+	GroupName func(ctx context.Context, id string) (string, error)
 	// MaxRings is how many key rings an instance can have besides the default one; zero means
 	// [MaxRings].
 	MaxRings int
@@ -65,6 +71,9 @@ type Service struct {
 
 	transport *transportPool
 	uses      uses
+
+	meters    *meters
+	groupName func(ctx context.Context, id string) (string, error)
 }
 
 // keyRef and aliasRef name what is cached: both are unique in an instance only.
@@ -95,6 +104,9 @@ func New(c Config) *Service {
 	if c.TransportKeys == 0 {
 		c.TransportKeys = defaultTransportKeys
 	}
+	if c.MaxMeters == 0 {
+		c.MaxMeters = defaultMeters
+	}
 	if c.MaxRings == 0 {
 		c.MaxRings = MaxRings
 	}
@@ -109,6 +121,8 @@ func New(c Config) *Service {
 		loaded:   newLoadedKeys(c.Module, c.LoadedKeys),
 
 		transport: newTransportPool(c.Module, c.TransportKeys),
+
+		meters: newMeters(c.MaxMeters, c.Now()), groupName: c.GroupName,
 	}
 	c.Hub.Watch(s.changed, ChangeKey, ChangeAlias, ChangeInstance, ChangePolicies)
 	return s

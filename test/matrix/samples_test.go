@@ -216,4 +216,6 @@ var samples = map[string]sample{
 	"GET /strongroom/v1/audit/events":  {tenant: true},
 	"GET /strongroom/v1/audit/export":  {tenant: true},
 	"POST /strongroom/v1/audit/verify": {},
+	// Every member of an account may ask, and is shown the instances that it manages.
+	"GET /strongroom/v1/metrics": {harmless: true},
 }
