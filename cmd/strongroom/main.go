@@ -101,6 +101,7 @@ func newRootCommand(p *program) *cobra.Command {
 	add(groupServer, newBootstrapCommand(p))
 	add(groupServer, newAccountCommand(p))
 	add(groupServer, newAuditCommand(p))
+	add(groupServer, newMetricsCommand(p))
 	add(groupServer, newVersionCommand(p))
 	root.AddCommand(newExitCodesTopic(), newEnvironmentTopic())
 	return root
