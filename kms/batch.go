@@ -16,6 +16,7 @@ const MaxBatch = 1000
 type WrapItem struct {
 	Plaintext custody.Secret
 	AAD       []string
+	Unread    error // why the plaintext could not be read: what comes of the item; nil if it could
 }
 
 // UnwrapItem is one wrapped data key of a batch.
@@ -35,7 +36,7 @@ type Outcome[T any] struct {
 // key cannot be used at all; the caller wipes what was drawn.
 func (s *Service) WrapBatch(ctx context.Context, who iam.Caller, ref Ref, items []WrapItem) ([]Outcome[Wrapped], error) {
 	out, err := runBatch(ctx, s, who, ref, ActionWrap, items, func(item WrapItem, log iam.Recorder) (Wrapped, error) {
-		return s.wrap(ctx, who, ref, wrapping{plaintext: item.Plaintext, aad: item.AAD, log: log})
+		return s.wrap(ctx, who, ref, wrapping{plaintext: item.Plaintext, aad: item.AAD, unread: item.Unread, log: log})
 	})
 	if err != nil {
 		for _, o := range out {
@@ -82,13 +83,15 @@ func runBatch[In, Out any](ctx context.Context, s *Service, who iam.Caller, ref 
 		events = gathered{log: s.door.Log}
 		out    = make([]Outcome[Out], 0, len(items))
 		whole  error
+		usable bool // whether the key could be used for an item
 		held   = s.hub.Held()
 		pass   = s.hub.Enter()
 	)
-	for i, item := range items {
+	for _, item := range items {
 		result, err := do(item, &events)
 		out = append(out, Outcome[Out]{Result: result, Err: err})
-		if i == 0 && err != nil && !ofItem(err) || ctx.Err() != nil {
+		usable = usable || err == nil || errors.Is(err, ErrUnreadable)
+		if !usable && !ofItem(err) || ctx.Err() != nil {
 			whole = errors.Join(err, ctx.Err())
 			break
 		}

@@ -20,13 +20,14 @@ func TestBatchHasAnOutcomeAndAnEventForEachItem(t *testing.T) {
 	}
 	items[1].Plaintext = custody.Secret{}
 	items[2].Plaintext = custody.RandomSecret(7501)
+	items[0].Unread = kms.ErrField.On("plaintext", "base64")
 	before := h.Log.Len()
 	wrapped, err := h.WrapBatch(t.Context(), h.owner, ref, items)
 	if err != nil || len(wrapped) != len(items) || h.Log.Len()-before != len(items) {
 		t.Fatalf("%v: %d outcomes and %d events for %d items", err, len(wrapped), h.Log.Len()-before, len(items))
 	}
-	if wrapped[1].Result.Drawn.Len() != kms.DataKeySize || !errors.Is(wrapped[2].Err, kms.ErrField) {
-		t.Errorf("%d bytes drawn; too long: %v", wrapped[1].Result.Drawn.Len(), wrapped[2].Err)
+	if wrapped[1].Result.Drawn.Len() != kms.DataKeySize || !errors.Is(wrapped[2].Err, kms.ErrField) || wrapped[0].Err == nil {
+		t.Errorf("%d bytes drawn; too long: %v; not read: %v", wrapped[1].Result.Drawn.Len(), wrapped[2].Err, wrapped[0].Err)
 	}
 	sealed := make([]kms.UnwrapItem, 0, len(items))
 	for i := 3; i < len(items); i++ {
@@ -86,6 +87,11 @@ func TestBatchFailsAsAWholeForItsKey(t *testing.T) {
 		if n := h.Log.Len() - before; n != 1 {
 			t.Errorf("%s: %d events, want 1", name, n)
 		}
+	}
+	unread := []kms.WrapItem{{Unread: kms.ErrField}, {}, {}}
+	out, err := h.WrapBatch(t.Context(), h.owner, standard, unread)
+	if !errors.Is(err, kms.ErrNotRoot) || out != nil {
+		t.Errorf("standard key, found after an item that could not be read: %d outcomes, %v", len(out), err)
 	}
 }
 

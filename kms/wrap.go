@@ -48,6 +48,7 @@ func (s *Service) Wrap(ctx context.Context, who iam.Caller, ref Ref, plaintext c
 type wrapping struct {
 	plaintext custody.Secret
 	aad       []string
+	unread    error          // why the plaintext could not be read; nil if it could
 	log       iam.Recorder   // where the event goes; nil means the log of the service
 	request   map[string]any // what more the event tells of the request
 }
@@ -57,7 +58,10 @@ func (s *Service) wrap(ctx context.Context, who iam.Caller, ref Ref, w wrapping)
 	err := s.visit(ctx, who, ref, operation{
 		action: ActionWrap, log: w.log,
 		check: func() error {
-			if w.plaintext.Len() > maxWrapSize {
+			switch {
+			case w.unread != nil:
+				return w.unread
+			case w.plaintext.Len() > maxWrapSize:
 				return ErrField.On("plaintext", "at most 7500 bytes, base64 encoded")
 			}
 			return checkAAD(w.aad)

@@ -87,11 +87,7 @@ func parseWrapBatch(c *call) ([]kms.WrapItem, error) {
 	items := make([]kms.WrapItem, len(in))
 	for i, item := range in {
 		plaintext, err := decodeField("plaintext", "a base64 encoded data key", item.Plaintext)
-		if err != nil {
-			wipeItems(items)
-			return nil, err
-		}
-		items[i] = kms.WrapItem{Plaintext: plaintext, AAD: item.AAD}
+		items[i] = kms.WrapItem{Plaintext: plaintext, AAD: item.AAD, Unread: err}
 	}
 	return items, nil
 }
