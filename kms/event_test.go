@@ -72,6 +72,47 @@ func TestUsesAreRecorded(t *testing.T) {
 	}
 }
 
+func TestListsTellOfTheirRing(t *testing.T) {
+	h := newHouse(t)
+	ref, inRing := h.create(t, kms.NewKey{}), kms.Ref{Instance: h.ID, Ring: kms.DefaultRing}
+	for name, c := range map[string]struct {
+		list func() error
+		want map[string]any
+	}{
+		"keys": {func() error {
+			_, _, err := h.List(t.Context(), h.owner, h.ref(""), kms.ListRequest{Limit: 1})
+			return err
+		}, map[string]any{"totalResources": 0}},
+		"keys of a ring": {func() error {
+			_, _, err := h.List(t.Context(), h.owner, inRing, kms.ListRequest{States: []kms.State{kms.Active}, Limit: 1})
+			return err
+		}, map[string]any{"totalResources": 1, "keyRingId": "default"}},
+		"total of a ring": {func() error {
+			_, err := h.Count(t.Context(), h.owner, inRing, kms.ListRequest{States: []kms.State{kms.Active}})
+			return err
+		}, map[string]any{"totalResources": 1, "keyRingId": "default"}},
+		"registrations of a key": {func() error {
+			_, _, err := h.Registrations(t.Context(), h.owner, ref, kms.RegistrationQuery{Limit: 1})
+			return err
+		}, map[string]any{"totalResources": 0, "keyRingId": "default"}},
+	} {
+		wantError(t, c.list(), nil)
+		if diff := cmp.Diff(c.want, h.Log.Last().ResponseData); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestKeyThatWasNotMovedIsWhereItWas(t *testing.T) {
+	h := newHouse(t)
+	ref := h.create(t, kms.NewKey{})
+	_, err := h.MoveKey(t.Context(), h.owner, ref, "absent")
+	wantError(t, err, kms.ErrRingNotFound)
+	if ev := h.Log.Last(); ev.ResponseData["keyRingId"] != "default" || ev.RequestData["newValue.keyRingId"] != "absent" {
+		t.Errorf("asked %v, came to %v", ev.RequestData, ev.ResponseData)
+	}
+}
+
 func TestEveryRequestGivesOneEvent(t *testing.T) {
 	h := newHouse(t)
 	ref := h.create(t, kms.NewKey{})

@@ -276,6 +276,14 @@ func (v *visit) tell(k *Key, more map[string]any) {
 	v.event.ResponseData = data
 }
 
+// tellTotal adds to the event of a list how many it returns, and of which ring if that is known.
+func (v *visit) tellTotal(ring RingID, total int) {
+	v.event.ResponseData = map[string]any{"totalResources": total}
+	if ring != "" {
+		v.event.ResponseData["keyRingId"] = clip(string(ring))
+	}
+}
+
 // keyType is what events call the two kinds of keys.
 func keyType(extractable bool) string {
 	if extractable {
