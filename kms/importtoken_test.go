@@ -157,6 +157,25 @@ func TestWrongTransportIsRefused(t *testing.T) {
 	wantError(t, create(good(replaced)), kms.ErrImportTokenExpired)
 }
 
+// Who has two things wrong hears of the place of the key before anything is decrypted.
+func TestPlaceOfAKeyIsCheckedBeforeItsTransport(t *testing.T) {
+	h := newTokenHouse(t)
+	token := h.token(t, kms.NewImportToken{})
+	h.create(t, kms.NewKey{Aliases: []string{"taken"}})
+	h.Clock.Advance(10 * time.Minute)
+	create := func(ring kms.RingID, aliases ...string) error {
+		ref := h.ref("")
+		ref.Ring = ring
+		_, err := h.Create(t.Context(), h.owner, ref, kms.NewKey{
+			Name: "byok", Aliases: aliases, Transported: transport(t, token, material32),
+		})
+		return err
+	}
+	wantError(t, create("absent"), kms.ErrRingNotFound)
+	wantError(t, create("", "taken"), kms.ErrAliasTaken)
+	wantError(t, create("", "free"), kms.ErrImportTokenExpired)
+}
+
 func TestImportTokensAreOfOneInstance(t *testing.T) {
 	h := newTokenHouse(t)
 	token := h.token(t, kms.NewImportToken{})
