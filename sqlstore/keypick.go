@@ -1,0 +1,449 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"strongroom/kms"
+)
+
+// pickRoster is ListKeys by a roster. ids are those that a search has found, sorted, and are not
+// looked at if there is none.
+func (s *Keys) pickRoster(ctx context.Context, r *roster, q kms.Query, ids []uuid.UUID) ([]kms.Key, error) {
+	if q.Limit == 0 {
+		return nil, nil
+	}
+	end, err := s.db.rosters.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	page := r.page(q, ids)
+	end()
+	return s.keysAt(ctx, q, texts(page))
+}
+
+// countRoster is CountKeys by a roster.
+func (s *Keys) countRoster(ctx context.Context, r *roster, q kms.Query, ids []uuid.UUID) (n int, err error) {
+	end, err := s.db.rosters.turn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	m := r.matcherLocked(q)
+	r.eachLocked(q, ids, false, func(_ uint32, k *rosterKey) bool {
+		if m.match(k) {
+			n++
+		}
+		return true
+	})
+	return n, nil
+}
+
+// turn waits until a list may be picked, and returns what ends that.
+func (all *rosters) turn(ctx context.Context) (end func(), err error) {
+	select {
+	case all.turns <- struct{}{}:
+		return func() { <-all.turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// page returns the IDs of the keys that q asks for, in its order.
+func (r *roster) page(q kms.Query, ids []uuid.UUID) []uuid.UUID {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	m := r.matcherLocked(q)
+	if len(q.Sort) == 0 || q.Sort[0].By == kms.ByID {
+		return r.byIDLocked(q, ids, m)
+	}
+	f := newFront(r, q)
+	r.eachLocked(q, ids, false, func(at uint32, k *rosterKey) bool {
+		if m.match(k) {
+			f.add(place{f.key(k), at})
+		}
+		return true
+	})
+	return f.page()
+}
+
+// byIDLocked is page for the order of IDs, which is that of the roster.
+func (r *roster) byIDLocked(q kms.Query, ids []uuid.UUID, m rosterMatcher) []uuid.UUID {
+	var page []uuid.UUID
+	skip := q.Offset
+	backwards := len(q.Sort) > 0 && q.Sort[0].Descending
+	r.eachLocked(q, ids, backwards, func(_ uint32, k *rosterKey) bool {
+		switch {
+		case !m.match(k):
+		case skip > 0:
+			skip--
+		default:
+			page = append(page, k.id)
+		}
+		return len(page) < q.Limit
+	})
+	return page
+}
+
+// Places in a roster: the part, and the index in it. Their order is that of IDs.
+const placeBits = 24
+
+// eachLocked calls do with all keys, or those that a search has found, in the order of their IDs or
+// backwards, until it returns false.
+func (r *roster) eachLocked(q kms.Query, ids []uuid.UUID, backwards bool, do func(at uint32, k *rosterKey) bool) {
+	n := len(r.parts)
+	found := q.Search != nil
+	if found {
+		n = len(ids)
+	}
+	for i := range n {
+		if backwards {
+			i = n - 1 - i
+		}
+		if found {
+			at, ok := r.findLocked(ids[i])
+			part := ids[i][0]
+			if ok && !do(uint32(part)<<placeBits|uint32(at), &r.parts[part][at]) {
+				return
+			}
+			continue
+		}
+		part := r.parts[i]
+		for j := range part {
+			if backwards {
+				j = len(part) - 1 - j
+			}
+			if !do(uint32(i)<<placeBits|uint32(j), &part[j]) {
+				return
+			}
+		}
+	}
+}
+
+func (r *roster) atLocked(place uint32) *rosterKey {
+	return &r.parts[place>>placeBits][place&(1<<placeBits-1)]
+}
+
+// rosterMatcher decides which keys of a roster a query asks for, but for its search.
+type rosterMatcher struct {
+	kinds [32]bool // those that match; see kindOf
+	clock bool     // whether the state of active keys depends on the time
+	late  bool     // whether those match whose time is over; the others do if this is false
+	now   int64
+	dates []dateBounds
+	scope func(*rosterKey) bool // nil for all
+}
+
+// dateBounds are those that a date has to be within.
+type dateBounds struct {
+	date         int
+	missing      bool
+	from, before int64
+}
+
+// rosterDate returns where a roster has a date.
+func rosterDate(by kms.Property) int {
+	switch by {
+	case kms.ByUpdated:
+		return rosterUpdated
+	case kms.ByRotated:
+		return rosterRotated
+	case kms.ByDeleted:
+		return rosterDeleted
+	case kms.ByExpires:
+		return rosterExpires
+	}
+	return rosterCreated
+}
+
+func (r *roster) matcherLocked(q kms.Query) rosterMatcher {
+	m := rosterMatcher{now: micros(q.Now)}
+	active, deactivated := slices.Contains(q.States, kms.Active), slices.Contains(q.States, kms.Deactivated)
+	m.clock, m.late = active != deactivated, deactivated
+	for _, state := range q.States {
+		m.allow(q, state)
+	}
+	if m.clock {
+		m.allow(q, kms.Active)
+	}
+	for _, d := range q.Dates {
+		b := dateBounds{date: rosterDate(d.By), missing: d.Missing, from: math.MinInt64, before: math.MaxInt64}
+		if !d.From.IsZero() {
+			b.from = micros(d.From)
+		}
+		if !d.Before.IsZero() {
+			b.before = micros(d.Before)
+		}
+		m.dates = append(m.dates, b)
+	}
+	m.scope = r.scopeLocked(q)
+	return m
+}
+
+// allow lets keys in a state match, of the kind that q asks for.
+func (m *rosterMatcher) allow(q kms.Query, state kms.State) {
+	for _, imported := range []bool{false, true} {
+		for _, extractable := range []bool{false, true} {
+			if q.Extractable == nil || *q.Extractable == extractable {
+				m.kinds[kindOf(state, extractable, imported)] = true
+			}
+		}
+	}
+}
+
+// scopeLocked returns what the ring of a query and the scope of its caller ask of a key.
+func (r *roster) scopeLocked(q kms.Query) func(*rosterKey) bool {
+	if q.Scope.All && q.Ring == "" {
+		return nil
+	}
+	asked, whole := make([]bool, len(r.rings)), make([]bool, len(r.rings))
+	for i, ring := range r.rings {
+		asked[i] = q.Ring == "" || string(q.Ring) == ring
+		whole[i] = asked[i] && q.Scope.AllowsRing(ring)
+	}
+	single := make(map[uuid.UUID]bool, len(q.Scope.Keys))
+	for _, text := range q.Scope.Keys {
+		if id, err := uuid.Parse(text); err == nil {
+			single[id] = true
+		}
+	}
+	exact := q.Scope.Exact()
+	return func(k *rosterKey) bool {
+		switch {
+		case whole[k.ring]:
+			return true
+		case !asked[k.ring]:
+			return false
+		case exact:
+			return single[k.id]
+		}
+		return q.Scope.Allows(r.rings[k.ring], k.id.String())
+	}
+}
+
+func (m *rosterMatcher) match(k *rosterKey) bool {
+	if !m.kinds[k.kind&31] {
+		return false
+	}
+	if m.clock && k.state() == kms.Active {
+		expires := k.dates[rosterExpires]
+		if late := expires != 0 && expires <= m.now; late != m.late {
+			return false
+		}
+	}
+	for i := range m.dates {
+		b := &m.dates[i]
+		switch at := k.dates[b.date]; {
+		case b.missing || at == 0:
+			if !b.missing || at != 0 {
+				return false
+			}
+		case at < b.from || at >= b.before:
+			return false
+		}
+	}
+	return m.scope == nil || m.scope(k)
+}
+
+// place is where a key is in a roster, and in a sorted list as far as its number says.
+type place struct {
+	key int64
+	at  uint32
+}
+
+// front gathers the keys at the front of a sorted list, up to the end of a page: somewhat more than
+// those are held at a time.
+type front struct {
+	roster *roster
+	sort   []kms.Order
+	from   int // of the page
+	until  int
+	places []place
+	last   place // of a full front: what comes after it is not on the page
+	full   bool
+}
+
+func newFront(r *roster, q kms.Query) *front {
+	f := &front{roster: r, from: q.Offset, until: q.Offset + q.Limit}
+	for _, o := range q.Sort {
+		f.sort = append(f.sort, o)
+		if o.By == kms.ByID {
+			break
+		}
+	}
+	f.places = make([]place, 0, min(r.count, f.room()))
+	return f
+}
+
+// room is how many places are gathered before those are dropped that are too many.
+func (f *front) room() int { return 2*f.until + 1000 }
+
+const dateWidth = 58 // bits of a date, good for nine millennia
+
+// key returns a number that is smaller for keys that come first by the leading properties of the
+// sort: those with few values, and a date after them.
+func (f *front) key(k *rosterKey) int64 {
+	var key, value int64
+	for _, o := range f.sort {
+		width := 1
+		switch o.By {
+		case kms.ByID:
+			return key
+		case kms.ByState:
+			value, width = int64(k.state()), 3
+		case kms.ByExtractable:
+			value = k.extractable()
+		case kms.ByImported:
+			value = k.imported()
+		default:
+			return key<<dateWidth | dateKey(k.dates[rosterDate(o.By)], o.Descending)
+		}
+		if o.Descending {
+			value = 1<<width - 1 - value
+		}
+		key = key<<width | value
+	}
+	return key
+}
+
+// dateKey returns a number that is smaller for dates that come first. Those that are missing come
+// last.
+func dateKey(at int64, descending bool) int64 {
+	const last = 1<<dateWidth - 1
+	if at == 0 {
+		return last
+	}
+	at = max(0, min(at, last-1))
+	if descending {
+		return last - 1 - at
+	}
+	return at
+}
+
+// compare orders two places.
+func (f *front) compare(a, b place) int {
+	if a.key != b.key {
+		return cmp.Compare(a.key, b.key)
+	}
+	for i, o := range f.sort {
+		if o.By == kms.ByID {
+			if o.Descending {
+				return cmp.Compare(b.at, a.at)
+			}
+			break
+		}
+		if i == 0 && len(f.sort) == 1 {
+			break // the numbers have said it
+		}
+		if by := compareBy(o, f.roster.atLocked(a.at), f.roster.atLocked(b.at)); by != 0 {
+			return by
+		}
+	}
+	return cmp.Compare(a.at, b.at)
+}
+
+func compareBy(o kms.Order, a, b *rosterKey) int {
+	var x, y int64
+	switch o.By {
+	case kms.ByState:
+		x, y = int64(a.state()), int64(b.state())
+	case kms.ByExtractable:
+		x, y = a.extractable(), b.extractable()
+	case kms.ByImported:
+		x, y = a.imported(), b.imported()
+	default:
+		date := rosterDate(o.By)
+		return cmp.Compare(dateKey(a.dates[date], o.Descending), dateKey(b.dates[date], o.Descending))
+	}
+	if o.Descending {
+		x, y = y, x
+	}
+	return cmp.Compare(x, y)
+}
+
+func (f *front) add(p place) {
+	if f.full && f.compare(p, f.last) > 0 {
+		return
+	}
+	if f.places = append(f.places, p); len(f.places) >= f.room() {
+		f.cut()
+	}
+}
+
+// cut drops the places after the page.
+func (f *front) cut() {
+	f.nth(f.until - 1)
+	f.places = f.places[:f.until]
+	f.last, f.full = f.places[f.until-1], true
+}
+
+// page returns the IDs of the keys on the page, in order.
+func (f *front) page() []uuid.UUID {
+	if len(f.places) > f.until {
+		f.cut()
+	}
+	if len(f.places) <= f.from {
+		return nil
+	}
+	if f.from > 0 {
+		f.nth(f.from)
+	}
+	on := f.places[f.from:]
+	slices.SortFunc(on, f.compare)
+	page := make([]uuid.UUID, len(on))
+	for i, p := range on {
+		page[i] = f.roster.atLocked(p.at).id
+	}
+	return page
+}
+
+// nth moves places so that the one that belongs at n is there, and those that come before it are
+// before it (C. A. R. Hoare, Algorithm 65: Find).
+func (f *front) nth(n int) {
+	places := f.places
+	low, high := 0, len(places)-1
+	for low < high {
+		pivot := f.median(places[low], places[low+(high-low)/2], places[high])
+		i, j := low, high
+		for i <= j {
+			for f.compare(places[i], pivot) < 0 {
+				i++
+			}
+			for f.compare(pivot, places[j]) < 0 {
+				j--
+			}
+			if i <= j {
+				places[i], places[j] = places[j], places[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case n <= j:
+			high = j
+		case n >= i:
+			low = i
+		default:
+			return
+		}
+	}
+}
+
+func (f *front) median(a, b, c place) place {
+	if f.compare(a, b) > 0 {
+		a, b = b, a
+	}
+	if f.compare(b, c) > 0 {
+		b = c
+	}
+	if f.compare(a, b) > 0 {
+		return a
+	}
+	return b
+}
