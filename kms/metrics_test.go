@@ -115,6 +115,10 @@ func TestMetricsAreShownToWhoManagesTheInstance(t *testing.T) {
 	h.Access.Grant(kmstest.Grant{
 		Identity: viewer.Identity, Account: account, Instance: second.ID, Actions: []iam.Action{kms.ActionMetrics},
 	})
+	// Not even who may act in it from outside: the page is that of the caller's account.
+	h.Access.Grant(kmstest.Grant{
+		Identity: stranger.Identity, Account: account, Instance: h.ID, Actions: []iam.Action{kms.ActionMetrics},
+	})
 	h.Access.Grant(kmstest.Grant{Identity: user.Identity, Account: account, Instance: h.ID, Actions: everything})
 
 	wantFigures(t, h, h.owner, map[string]figure{here: one, elsewhere: one})
