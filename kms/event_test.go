@@ -2,6 +2,7 @@ package kms_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -69,6 +70,22 @@ func TestUsesAreRecorded(t *testing.T) {
 	wantError(t, h.Rotate(t.Context(), h.owner, h.ref("absent"), kms.NewVersion{}), kms.ErrKeyNotFound)
 	if ev := h.Log.Last(); h.Log.Len() != failures+1 || ev.Reason.Code != 404 || ev.Action != "kms.secrets.rotate" {
 		t.Errorf("a failed change: %+v", ev)
+	}
+}
+
+func TestDaysToExpiryAreCounted(t *testing.T) {
+	h := newHouse(t)
+	for after, want := range map[time.Duration]int{day - time.Second: 0, day: 1, 200 * 365 * day: 200 * 365} {
+		ref := h.create(t, kms.NewKey{Expires: h.Clock.Now().Add(after)})
+		h.wrap(t, ref, "data key")
+		if got := h.Log.Last().ResponseData["daysToKeyExpire"]; got != want {
+			t.Errorf("%v before: %v days", after, got)
+		}
+	}
+	ref := h.create(t, kms.NewKey{Expires: h.Clock.Now().AddDate(1000, 0, 0)}) // longer than any time.Duration
+	h.wrap(t, ref, "data key")
+	if got := h.Log.Last().ResponseData["daysToKeyExpire"]; got != 365_242 {
+		t.Errorf("a thousand years before: %v days", got)
 	}
 }
 

@@ -271,7 +271,7 @@ func (v *visit) tell(k *Key, more map[string]any) {
 	}
 	if !k.Expires.IsZero() {
 		data["expirationDate"] = k.Expires.UTC().Format(time.RFC3339)
-		data["daysToKeyExpire"] = int(math.Floor(k.Expires.Sub(v.now).Hours() / 24))
+		data["daysToKeyExpire"] = int(math.Floor(float64(k.Expires.Unix()-v.now.Unix()) / day.Seconds()))
 	}
 	v.event.ResponseData = data
 }
