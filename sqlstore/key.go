@@ -80,12 +80,16 @@ type Insertion struct {
 	Event   *audit.Event
 }
 
-// InsertKeys is InsertKey for several keys of an instance, of which all are added or none.
+// InsertKeys is InsertKey for several keys of an instance, of which all are added or none. Those
+// whose IDs follow each other are added fastest.
 func (s *Keys) InsertKeys(ctx context.Context, instanceRevision int64, all ...Insertion) error {
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
-		for _, one := range all {
-			if err := t.instanceActive(ctx, one.Key.Instance, instanceRevision); err != nil {
-				return err
+		keys := make([]kms.Key, 0, len(all))
+		for i, one := range all {
+			if i == 0 || one.Key.Instance != all[i-1].Key.Instance {
+				if err := t.instanceActive(ctx, one.Key.Instance, instanceRevision); err != nil {
+					return err
+				}
 			}
 			if err := s.addKey(ctx, t, one.Key, one.Version); err != nil {
 				return err
@@ -93,12 +97,14 @@ func (s *Keys) InsertKeys(ctx context.Context, instanceRevision int64, all ...In
 			if err := t.record(ctx, one.Event); err != nil {
 				return err
 			}
+			keys = append(keys, one.Key)
 		}
-		return nil
+		return t.putNames(ctx, keys)
 	})
 }
 
-// addKey adds a key with its first version, and all that is kept elsewhere to find or count it by.
+// addKey adds a key with its first version, and all that is kept elsewhere to find or count it by
+// but its names.
 func (s *Keys) addKey(ctx context.Context, t *tx, k kms.Key, v kms.Version) error {
 	if err := t.needRing(ctx, k.Instance, k.Ring); err != nil {
 		return err
@@ -109,9 +115,6 @@ func (s *Keys) addKey(ctx context.Context, t *tx, k kms.Key, v kms.Version) erro
 		}
 	}
 	if err := s.insertKey(ctx, t, k); err != nil {
-		return err
-	}
-	if err := t.putName(ctx, k); err != nil {
 		return err
 	}
 	if err := s.insertVersion(ctx, t, k, v); err != nil {
