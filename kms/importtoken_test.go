@@ -287,6 +287,45 @@ func TestTransportKeysAreReadyBeforeTheyAreNeeded(t *testing.T) {
 	}
 }
 
+// slowModule draws a transport key only when it is told to.
+type slowModule struct {
+	*sharedModule
+	begun, finish chan struct{}
+}
+
+func (m slowModule) MakeTransport(ctx ctx) (custody.TransportKey, error) {
+	m.begun <- struct{}{}
+	<-m.finish
+	return m.sharedModule.MakeTransport(ctx)
+}
+
+// A server that stops, and a caller who leaves, do not wait for a transport key; it is there for
+// the next who needs one.
+func TestNobodyWaitsForATransportKeyLongerThanHeLikes(t *testing.T) {
+	shared, err := theSharedModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := slowModule{shared, make(chan struct{}), make(chan struct{})}
+	h := newHouse(t, func(c *kms.Config) { c.Module, c.TransportKeys = slow, 1 })
+	stopping, stop := context.WithCancel(t.Context())
+	prepared := make(chan error)
+	go func() { prepared <- h.PrepareTransport(stopping) }()
+	<-slow.begun
+	stop()
+	wantError(t, <-prepared, context.Canceled)
+	wantError(t, h.PrepareTransport(t.Context()), nil) // the key is still being made
+	_, err = h.CreateImportToken(stopping, h.owner, h.ref(""), kms.NewImportToken{})
+	wantError(t, err, context.Canceled)
+
+	before := shared.turn.Load()
+	close(slow.finish)
+	h.token(t, kms.NewImportToken{})
+	if n := shared.turn.Load() - before; n != 1 {
+		t.Errorf("%d keys were made, want the one that was begun", n)
+	}
+}
+
 // deafModule receives no keys under a transport key.
 type deafModule struct{ custody.Module }
 
