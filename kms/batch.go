@@ -72,6 +72,19 @@ func (s *Service) RewrapBatch(ctx context.Context, who iam.Caller, ref Ref, item
 	return out, nil
 }
 
+// TransferBatch is WrapBatch for Transfer, with two events for each item that reaches its other key.
+// It fails as a whole when the key that the items come from cannot be used at all; what is wrong with
+// a key that one of them goes to is the outcome of that one.
+func (s *Service) TransferBatch(ctx context.Context, who iam.Caller, ref Ref, items []Transfer) ([]Outcome[Transferred], error) {
+	out, err := runBatch(ctx, s, who, ref, ActionUnwrap, items, func(item Transfer, log iam.Recorder) (Transferred, error) {
+		return s.transfer(ctx, who, ref, item, log)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // runBatch does one thing to each item. It returns what there is also with an error, to be wiped.
 func runBatch[In, Out any](ctx context.Context, s *Service, who iam.Caller, ref Ref, action iam.Action,
 	items []In, do func(In, iam.Recorder) (Out, error),
@@ -90,7 +103,7 @@ func runBatch[In, Out any](ctx context.Context, s *Service, who iam.Caller, ref 
 	for _, item := range items {
 		result, err := do(item, &events)
 		out = append(out, Outcome[Out]{Result: result, Err: err})
-		usable = usable || err == nil || errors.Is(err, ErrUnreadable)
+		usable = usable || err == nil || errors.Is(err, ErrUnreadable) || isElsewhere(err)
 		if !usable && !ofItem(err) || ctx.Err() != nil {
 			whole = errors.Join(err, ctx.Err())
 			break
@@ -107,7 +120,7 @@ func runBatch[In, Out any](ctx context.Context, s *Service, who iam.Caller, ref 
 
 // ofItem tells a failure of one item from one that all others will have too.
 func ofItem(err error) bool {
-	return errors.Is(err, ErrField) || errors.Is(err, ErrUnreadable)
+	return errors.Is(err, ErrField) || errors.Is(err, ErrUnreadable) || isElsewhere(err)
 }
 
 // gathered is a recorder that keeps events back, so that those of a batch are written at once.

@@ -104,6 +104,7 @@ func (s *Service) Unwrap(ctx context.Context, who iam.Caller, ref Ref, ciphertex
 type unwrapping struct {
 	ciphertext string
 	aad        []string
+	unread     error          // why the rest of the request could not be read; nil if it could
 	log        iam.Recorder   // where the event goes; nil means the log of the service
 	request    map[string]any // what more the event tells of the request
 }
@@ -115,7 +116,12 @@ func (s *Service) unwrap(ctx context.Context, who iam.Caller, ref Ref, u unwrapp
 	)
 	err := s.visit(ctx, who, ref, operation{
 		action: ActionUnwrap, log: u.log,
-		check: func() (err error) { e, err = checkWrapped(u.ciphertext, u.aad); return err },
+		check: func() (err error) {
+			if e, err = checkWrapped(u.ciphertext, u.aad); err != nil {
+				return err
+			}
+			return u.unread
+		},
 		act: func(v *visit) (err error) {
 			out.Plaintext.Wipe()
 			out = Unwrapped{}

@@ -89,6 +89,31 @@ func TestBatches(t *testing.T) {
 	wrap(id, `{"resources":"`+strings.Repeat("x", 17<<20)+`"}`).want(t, 413, "BAD_BODY_ERR")
 }
 
+func TestTransferBatch(t *testing.T) {
+	h := newHouse(t)
+	from, to := h.root(t), h.root(t)
+	made := h.own(t, "POST", "/"+from+"/actions/generate", `{"aad":["a"]}`).want(t, 200, "").JSON["ciphertext"].(string)
+	item := func(more string) string { return fmt.Sprintf(`{"ciphertext":%q,"aad":["a"]%s}`, made, more) }
+	items := []string{
+		item(`,"targetKey":"` + to + `","targetAAD":["b"]`), item(``), item(`,"targetKey":"` + absent + `"`),
+		item(`,"targetKey":"` + to + `","targetInstance":"x"`), item(`,"targetKey":"` + to + `","targetInstance":"` + absent + `"`),
+	}
+	all := h.own(t, "POST", "/"+from+"/batches/transfer", `{"resources":[`+strings.Join(items, ",")+`]}`).want(t, 200, "").objects(t)
+	if len(all) != len(items) || all[0]["error"] != nil {
+		t.Fatalf("outcomes %v", all)
+	}
+	result := all[0]["result"].(map[string]any)
+	h.do(t, "POST", "/keys/"+to+"/actions/unwrap", fmt.Sprintf(`{"ciphertext":%q,"aad":["b"]}`, result["ciphertext"])).want(t, 200, "")
+	only(t, result, "ciphertext", "keyVersion", "rewrappedKeyVersion")
+	for i, want := range []string{"INVALID_FIELD_ERR", "KEY_NOT_FOUND_ERR", "INVALID_FIELD_ERR", "UNAUTHORIZED_ERR"} {
+		if e, _ := all[i+1]["error"].(map[string]any); e["code"] != want {
+			t.Errorf("item %d: %v, want %s", i+1, all[i+1], want)
+		}
+	}
+	h.own(t, "POST", "/"+absent+"/batches/transfer", `{"resources":[`+items[0]+`]}`).want(t, 404, "KEY_NOT_FOUND_ERR")
+	h.own(t, "POST", "/"+from+"/batches/transfer", `{"resources":[]}`).want(t, 400, "INVALID_FIELD_ERR")
+}
+
 func TestCensus(t *testing.T) {
 	h := newHouse(t)
 	id := h.root(t)
