@@ -66,7 +66,8 @@ func (r *roster) page(q kms.Query, ids []uuid.UUID) []uuid.UUID {
 	f := newFront(r, q)
 	r.eachLocked(q, ids, false, func(at uint32, k *rosterKey) bool {
 		if m.match(k) {
-			f.add(place{f.key(k), at})
+			key := f.key(k)
+			f.add(place{key[0], key[1], at})
 		}
 		return true
 	})
@@ -251,18 +252,21 @@ func (m *rosterMatcher) match(k *rosterKey) bool {
 	return m.scope == nil || m.scope(k)
 }
 
-// place is where a key is in a roster, and in a sorted list as far as its number says.
+// place is where a key is in a roster, and in a sorted list as far as its numbers say, the first of
+// them before the second.
 type place struct {
-	key int64
-	at  uint32
+	first, second int64
+	at            uint32
 }
 
 // front gathers the keys at the front of a sorted list, up to the end of a page: somewhat more than
 // those are held at a time.
 type front struct {
 	roster *roster
-	sort   []kms.Order
-	from   int // of the page
+	sort   []kms.Order // up to the ID, which ends it
+	back   bool        // whether those that are otherwise equal are in the order of IDs backwards
+	whole  bool        // whether the numbers of places say all that sort does
+	from   int         // of the page
 	until  int
 	places []place
 	last   place // of a full front: what comes after it is not on the page
@@ -271,12 +275,19 @@ type front struct {
 
 func newFront(r *roster, q kms.Query) *front {
 	f := &front{roster: r, from: q.Offset, until: q.Offset + q.Limit}
+	dates := 0
 	for _, o := range q.Sort {
-		f.sort = append(f.sort, o)
 		if o.By == kms.ByID {
+			f.back = o.Descending
 			break
 		}
+		f.sort = append(f.sort, o)
+		if isDate(o.By) {
+			dates++
+		}
 	}
+	last := f.sort[len(f.sort)-1].By
+	f.whole = dates < 2 || dates == 2 && isDate(last)
 	f.places = make([]place, 0, min(r.count, f.room()))
 	return f
 }
@@ -284,17 +295,15 @@ func newFront(r *roster, q kms.Query) *front {
 // room is how many places are gathered before those are dropped that are too many.
 func (f *front) room() int { return 2*f.until + 1000 }
 
-const dateWidth = 58 // bits of a date, good for nine millennia
+const dateWidth = 58 // bits of a date, good for nine millennia; five are left for the rest
 
-// key returns a number that is smaller for keys that come first by the leading properties of the
-// sort: those with few values, and a date after them.
-func (f *front) key(k *rosterKey) int64 {
-	var key, value int64
+// key returns the numbers of a place, which are smaller for keys that come first. A number has the
+// properties with few values up to a date, and that.
+func (f *front) key(k *rosterKey) (key [2]int64) {
+	n := 0
 	for _, o := range f.sort {
-		width := 1
+		value, width := int64(0), 1
 		switch o.By {
-		case kms.ByID:
-			return key
 		case kms.ByState:
 			value, width = int64(k.state()), 3
 		case kms.ByExtractable:
@@ -302,14 +311,22 @@ func (f *front) key(k *rosterKey) int64 {
 		case kms.ByImported:
 			value = k.imported()
 		default:
-			return key<<dateWidth | dateKey(k.dates[rosterDate(o.By)], o.Descending)
+			key[n] = key[n]<<dateWidth | dateKey(k.dates[rosterDate(o.By)], o.Descending)
+			if n++; n == len(key) {
+				return key
+			}
+			continue
 		}
 		if o.Descending {
 			value = 1<<width - 1 - value
 		}
-		key = key<<width | value
+		key[n] = key[n]<<width | value
 	}
 	return key
+}
+
+func isDate(by kms.Property) bool {
+	return by != kms.ByID && by != kms.ByState && by != kms.ByExtractable && by != kms.ByImported
 }
 
 // dateKey returns a number that is smaller for dates that come first. Those that are missing come
@@ -328,24 +345,27 @@ func dateKey(at int64, descending bool) int64 {
 
 // compare orders two places.
 func (f *front) compare(a, b place) int {
-	if a.key != b.key {
-		return cmp.Compare(a.key, b.key)
+	if by := cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.second, b.second)); by != 0 {
+		return by
 	}
-	for i, o := range f.sort {
-		if o.By == kms.ByID {
-			if o.Descending {
-				return cmp.Compare(b.at, a.at)
+	if !f.whole {
+		x, y := f.roster.atLocked(a.at), f.roster.atLocked(b.at)
+		for _, o := range f.sort {
+			if by := compareBy(o, x, y); by != 0 {
+				return by
 			}
-			break
 		}
-		if i == 0 && len(f.sort) == 1 {
-			break // the numbers have said it
-		}
-		if by := compareBy(o, f.roster.atLocked(a.at), f.roster.atLocked(b.at)); by != 0 {
-			return by
-		}
+	}
+	if f.back {
+		a, b = b, a
 	}
 	return cmp.Compare(a.at, b.at)
+}
+
+// before is compare for most places, which their numbers tell apart: it is the inner loop of lists
+// that begin far down, and is inlined.
+func (f *front) before(a, b place) bool {
+	return a.first < b.first || a.first == b.first && f.compare(a, b) < 0
 }
 
 func compareBy(o kms.Order, a, b *rosterKey) int {
@@ -368,7 +388,7 @@ func compareBy(o kms.Order, a, b *rosterKey) int {
 }
 
 func (f *front) add(p place) {
-	if f.full && f.compare(p, f.last) > 0 {
+	if f.full && f.before(f.last, p) {
 		return
 	}
 	if f.places = append(f.places, p); len(f.places) >= f.room() {
@@ -412,10 +432,10 @@ func (f *front) nth(n int) {
 		pivot := f.median(places[low], places[low+(high-low)/2], places[high])
 		i, j := low, high
 		for i <= j {
-			for f.compare(places[i], pivot) < 0 {
+			for f.before(places[i], pivot) {
 				i++
 			}
-			for f.compare(pivot, places[j]) < 0 {
+			for f.before(pivot, places[j]) {
 				j--
 			}
 			if i <= j {
@@ -436,13 +456,13 @@ func (f *front) nth(n int) {
 }
 
 func (f *front) median(a, b, c place) place {
-	if f.compare(a, b) > 0 {
+	if f.before(b, a) {
 		a, b = b, a
 	}
-	if f.compare(b, c) > 0 {
+	if f.before(c, b) {
 		b = c
 	}
-	if f.compare(a, b) > 0 {
+	if f.before(b, a) {
 		return a
 	}
 	return b

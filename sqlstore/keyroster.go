@@ -25,7 +25,7 @@ const (
 	// rosterChanges is how many keys of a roster may have changed since it was last looked at. With
 	// more it is forgotten, and read again when somebody asks for a list.
 	rosterChanges = 20_000
-	// rosterTurns is how many lists are picked at a time, each with up to 16 bytes a key.
+	// rosterTurns is how many lists are picked at a time, each with up to 24 bytes a key.
 	rosterTurns = 4
 )
 

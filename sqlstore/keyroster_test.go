@@ -89,12 +89,18 @@ func change(t *testing.T, keys *sqlstore.Keys, k kms.Key, v kms.Version, ids []k
 // TestRosterAnswersAsTheDatabaseDoes asks everything that is asked in benchmarks of a roster that
 // follows changes, and of the database alone.
 func TestRosterAnswersAsTheDatabaseDoes(t *testing.T) {
-	db, keys, k, v, ids := rostered(t, 800)
-	random := rand.New(rand.NewPCG(3, 4))
+	db, keys, k, v, ids := rostered(t, 400)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 4))
 	for round := range 2 {
 		change(t, keys, k, v, ids, random)
 		queries := asked(t, k, ids)
 		for name, q := range queries {
+			if random.IntN(3) > 0 { // a third is enough in each round
+				delete(queries, name)
+				continue
+			}
 			q.Limit = 1 + random.IntN(40)
 			if q.Now = k.Created; random.IntN(2) == 0 {
 				q.Now = k.Created.AddDate(10, 0, 2) // when many keys have expired
@@ -121,7 +127,7 @@ func TestRosterAnswersAsTheDatabaseDoes(t *testing.T) {
 // TestRosterKnowsWhatWasAcknowledged lists keys while others are added: what was acknowledged before
 // the question is in the answer.
 func TestRosterKnowsWhatWasAcknowledged(t *testing.T) {
-	_, keys, k, v, _ := rostered(t, 300)
+	_, keys, k, v, _ := rostered(t, 100)
 	k.Aliases = nil
 	newest := kms.Query{
 		Instance: k.Instance, Scope: iam.Scope{All: true}, States: []kms.State{kms.Active}, Now: k.Created,
@@ -145,7 +151,7 @@ func TestRosterKnowsWhatWasAcknowledged(t *testing.T) {
 		})
 	}
 	k.Updated = k.Updated.AddDate(1, 0, 0)
-	for n := 1; n <= 50; n++ {
+	for n := 1; n <= 30; n++ {
 		id := uuid.NewString()
 		k.ID, v.ID, k.Newest.ID = kms.KeyID(id), kms.VersionID(id), kms.VersionID(id)
 		k.Updated = k.Updated.Add(time.Second)
