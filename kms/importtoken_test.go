@@ -287,6 +287,72 @@ func TestTransportKeysAreReadyBeforeTheyAreNeeded(t *testing.T) {
 	}
 }
 
+// TestReadyTransportKeysOutliveTheServer shows that a start finds what was made ahead, and that each
+// key is taken once whoever asks.
+func TestReadyTransportKeysOutliveTheServer(t *testing.T) {
+	shared, err := theSharedModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHouse(t, func(c *kms.Config) { c.Module, c.TransportKeys = shared, 2 })
+	for range 2 {
+		wantError(t, h.PrepareTransport(t.Context()), nil)
+	}
+	before := shared.turn.Load()
+	h.Service = kms.New(h.Config(func(c *kms.Config) { c.Module, c.TransportKeys = shared, 2 }))
+	wantError(t, h.PrepareTransport(t.Context()), nil)
+	first, second := h.token(t, kms.NewImportToken{}), h.token(t, kms.NewImportToken{})
+	if n := shared.turn.Load() - before; n != 0 {
+		t.Errorf("%d keys were made after the start", n)
+	}
+	if bytes.Equal(first.Public, second.Public) {
+		t.Error("two tokens have one transport key")
+	}
+	in := kms.NewKey{Name: "byok", Transported: transport(t, second, material32)}
+	_, err = h.Create(t.Context(), h.owner, h.ref(""), in)
+	wantError(t, err, nil)
+	if n := h.CountRows(t, `SELECT count(*) FROM ready_transport_keys`); n != 0 {
+		t.Errorf("%d keys are still ready", n)
+	}
+}
+
+// otherMasters is the shared module under another name or generation of its masters.
+type otherMasters struct {
+	*sharedModule
+	change func(*custody.Info)
+}
+
+func (m otherMasters) Info() custody.Info {
+	info := m.sharedModule.Info()
+	m.change(&info)
+	return info
+}
+
+func TestReadyTransportKeysOfOtherMastersAreLeftAlone(t *testing.T) {
+	shared, err := theSharedModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*custody.Info){
+		"generation": func(i *custody.Info) { i.Generation++ },
+		"module":     func(i *custody.Info) { i.Name += "2" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, func(c *kms.Config) { c.Module, c.TransportKeys = shared, 1 })
+			other := kms.New(h.Config(func(c *kms.Config) { c.Module, c.TransportKeys = otherMasters{shared, change}, 1 }))
+			wantError(t, other.PrepareTransport(t.Context()), nil)
+			before := shared.turn.Load()
+			h.token(t, kms.NewImportToken{})
+			if n := shared.turn.Load() - before; n != 1 {
+				t.Errorf("%d keys were made for the token, want 1", n)
+			}
+			if n := h.CountRows(t, `SELECT count(*) FROM ready_transport_keys`); n != 1 {
+				t.Errorf("%d keys are left of the other masters", n)
+			}
+		})
+	}
+}
+
 // slowModule draws a transport key only when it is told to.
 type slowModule struct {
 	*sharedModule

@@ -120,7 +120,7 @@ func New(c Config) *Service {
 		policies: lease.NewCache[InstanceID, *InstancePolicies](c.Hub, c.CachedKeys, nil),
 		loaded:   newLoadedKeys(c.Module, c.LoadedKeys),
 
-		transport: newTransportPool(c.Module, c.TransportKeys),
+		transport: newTransportPool(&c),
 
 		meters: newMeters(c.MaxMeters, c.Now()), groupName: c.GroupName,
 	}

@@ -26,6 +26,7 @@ type Store interface {
 	InstancePolicyStore
 	JobStore
 	ImportTokenStore
+	TransportStore
 	RepeatStore
 	CensusStore
 }

@@ -4,31 +4,58 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
+
+	"github.com/google/uuid"
 
 	"strongroom/custody"
+	"strongroom/fault"
 )
 
-// transportPool has transport keys ready, which take seconds to make and belong to nobody before
-// they are taken. One is made at a time, whoever waits for it; drawing an RSA pair cannot be
+// ReadyTransportKey is a transport key that was made ahead, and belongs to nobody yet.
+type ReadyTransportKey struct {
+	ID         string
+	Module     string // name of the module that made it
+	Generation uint32 // of the module's masters
+	Made       time.Time
+	custody.TransportKey
+}
+
+// TransportStore keeps transport keys that are ready. Those of other modules, and of other masters of
+// a module, do not count: they do not open.
+type TransportStore interface {
+	// AddTransportKey keeps a key.
+	AddTransportKey(ctx context.Context, k ReadyTransportKey) error
+	// TakeTransportKey removes a key of a module and generation, and returns it: nobody gets it
+	// again, also after a crash. Without one it fails with kind NotFound.
+	TakeTransportKey(ctx context.Context, module string, generation uint32) (ReadyTransportKey, error)
+	// CountTransportKeys returns how many keys of a module and generation there are.
+	CountTransportKeys(ctx context.Context, module string, generation uint32) (int, error)
+}
+
+// transportPool has transport keys ready, which take seconds to make. They are in the store, so that
+// a start finds them. One is made at a time, whoever waits for it; drawing an RSA pair cannot be
 // stopped, and so nobody has to wait: a key whose requester is gone serves the next.
 type transportPool struct {
 	module custody.Transport // nil if the module cannot receive keys
-	size   int               // how many are kept ready
+	info   func() custody.Info
+	store  TransportStore
+	size   int // how many are kept ready
+	now    func() time.Time
 
 	mu     sync.Mutex
-	ready  []custody.TransportKey // guarded by mu
-	making *making                // guarded by mu; nil if none is made
+	making *making // guarded by mu; nil if none is made
 }
 
 // making is a key that is being made.
 type making struct {
-	done chan struct{} // closed when the key is ready or err is set
+	done chan struct{} // closed when the key is in the store or err is set
 	err  error
 }
 
-func newTransportPool(m custody.Module, size int) *transportPool {
-	module, _ := m.(custody.Transport)
-	return &transportPool{module: module, size: size}
+func newTransportPool(c *Config) *transportPool {
+	module, _ := c.Module.(custody.Transport)
+	return &transportPool{module: module, info: c.Module.Info, store: c.Store, size: c.TransportKeys, now: c.Now}
 }
 
 // take returns a key that nobody else gets: one that is ready, else one that is made now.
@@ -37,29 +64,33 @@ func (p *transportPool) take(ctx context.Context) (custody.TransportKey, error) 
 		return custody.TransportKey{}, ErrNoTransport
 	}
 	for {
-		if k, ok := p.pop(); ok {
-			return k, nil
+		underWay := p.underWay() // before the store is read, so that its key is not missed there
+		info := p.info()
+		k, err := p.store.TakeTransportKey(ctx, info.Name, info.Generation)
+		switch {
+		case err == nil:
+			return k.TransportKey, nil
+		case fault.KindOf(err) != fault.NotFound:
+			return custody.TransportKey{}, fmt.Errorf("taking a transport key: %w", err)
 		}
-		if err := p.await(ctx, p.make(ctx)); err != nil {
+		if underWay == nil {
+			underWay = p.begin(ctx)
+		}
+		if err := p.await(ctx, underWay); err != nil {
 			return custody.TransportKey{}, err
 		}
 	}
 }
 
-func (p *transportPool) pop() (custody.TransportKey, bool) {
+// underWay returns the key that is being made, or nil.
+func (p *transportPool) underWay() *making {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last := len(p.ready) - 1
-	if last < 0 {
-		return custody.TransportKey{}, false
-	}
-	k := p.ready[last]
-	p.ready = p.ready[:last]
-	return k, true
+	return p.making
 }
 
-// make begins to make a key, unless one is being made.
-func (p *transportPool) make(ctx context.Context) *making {
+// begin begins to make a key, unless one is being made.
+func (p *transportPool) begin(ctx context.Context) *making {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.making == nil {
@@ -71,16 +102,28 @@ func (p *transportPool) make(ctx context.Context) *making {
 
 // finish makes a key and puts it with those that are ready.
 func (p *transportPool) finish(ctx context.Context, m *making) {
-	k, err := p.module.MakeTransport(ctx)
+	err := p.add(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err != nil {
-		m.err = fmt.Errorf("making a transport key: %w", err)
-	} else {
-		p.ready = append(p.ready, k)
-	}
-	p.making = nil
+	m.err, p.making = err, nil
 	close(m.done)
+}
+
+func (p *transportPool) add(ctx context.Context) error {
+	// Read before the key is made: if the masters change meanwhile it counts as one of the old ones,
+	// and is left alone, whichever it was sealed under.
+	info := p.info()
+	k, err := p.module.MakeTransport(ctx)
+	if err != nil {
+		return fmt.Errorf("making a transport key: %w", err)
+	}
+	err = p.store.AddTransportKey(ctx, ReadyTransportKey{
+		ID: uuid.NewString(), Module: info.Name, Generation: info.Generation, Made: p.now(), TransportKey: k,
+	})
+	if err != nil {
+		return fmt.Errorf("keeping a transport key: %w", err)
+	}
+	return nil
 }
 
 func (p *transportPool) await(ctx context.Context, m *making) error {
@@ -94,13 +137,18 @@ func (p *transportPool) await(ctx context.Context, m *making) error {
 
 // fill makes one key if fewer are ready than should be and none is being made.
 func (p *transportPool) fill(ctx context.Context) error {
-	p.mu.Lock()
-	enough := len(p.ready) >= p.size || p.making != nil
-	p.mu.Unlock()
-	if enough || p.module == nil {
+	if p.module == nil || p.underWay() != nil {
 		return nil
 	}
-	return p.await(ctx, p.make(ctx))
+	info := p.info()
+	n, err := p.store.CountTransportKeys(ctx, info.Name, info.Generation)
+	if err != nil {
+		return fmt.Errorf("counting transport keys: %w", err)
+	}
+	if n >= p.size {
+		return nil
+	}
+	return p.await(ctx, p.begin(ctx))
 }
 
 // PrepareTransport makes a transport key ahead of the import token that will need it, if too few are
