@@ -11,9 +11,9 @@ import (
 	"strongroom/kms"
 )
 
-// pickRoster is ListKeys by a roster. ids are those that a search has found, sorted, and are not
+// pickRoster is ListKeys by a roster. found are the IDs that a search has found, sorted, and are not
 // looked at if there is none.
-func (s *Keys) pickRoster(ctx context.Context, r *roster, q kms.Query, ids []uuid.UUID) ([]kms.Key, error) {
+func (s *Keys) pickRoster(ctx context.Context, r *roster, q kms.Query, found []uuid.UUID) ([]kms.Key, error) {
 	if q.Limit == 0 {
 		return nil, nil
 	}
@@ -21,13 +21,13 @@ func (s *Keys) pickRoster(ctx context.Context, r *roster, q kms.Query, ids []uui
 	if err != nil {
 		return nil, err
 	}
-	page := r.page(q, ids)
+	page := r.page(q, found)
 	end()
 	return s.keysAt(ctx, q, texts(page))
 }
 
 // countRoster is CountKeys by a roster.
-func (s *Keys) countRoster(ctx context.Context, r *roster, q kms.Query, ids []uuid.UUID) (n int, err error) {
+func (s *Keys) countRoster(ctx context.Context, r *roster, q kms.Query, found []uuid.UUID) (n int, err error) {
 	end, err := s.db.rosters.turn(ctx)
 	if err != nil {
 		return 0, err
@@ -36,7 +36,7 @@ func (s *Keys) countRoster(ctx context.Context, r *roster, q kms.Query, ids []uu
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	m := r.matcherLocked(q)
-	r.eachLocked(q, ids, false, func(_ uint32, k *rosterKey) bool {
+	r.eachLocked(candidatesOf(q, found), false, func(_ uint32, k *rosterKey) bool {
 		if m.match(k) {
 			n++
 		}
@@ -56,15 +56,15 @@ func (all *rosters) turn(ctx context.Context) (end func(), err error) {
 }
 
 // page returns the IDs of the keys that q asks for, in its order.
-func (r *roster) page(q kms.Query, ids []uuid.UUID) []uuid.UUID {
+func (r *roster) page(q kms.Query, found []uuid.UUID) []uuid.UUID {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	m := r.matcherLocked(q)
 	if len(q.Sort) == 0 || q.Sort[0].By == kms.ByID {
-		return r.byIDLocked(q, ids, m)
+		return r.byIDLocked(q, found, m)
 	}
 	f := newFront(r, q)
-	r.eachLocked(q, ids, false, func(at uint32, k *rosterKey) bool {
+	r.eachLocked(candidatesOf(q, found), false, func(at uint32, k *rosterKey) bool {
 		if m.match(k) {
 			key := f.key(k)
 			f.add(place{key[0], key[1], at})
@@ -75,11 +75,11 @@ func (r *roster) page(q kms.Query, ids []uuid.UUID) []uuid.UUID {
 }
 
 // byIDLocked is page for the order of IDs, which is that of the roster.
-func (r *roster) byIDLocked(q kms.Query, ids []uuid.UUID, m rosterMatcher) []uuid.UUID {
+func (r *roster) byIDLocked(q kms.Query, found []uuid.UUID, m rosterMatcher) []uuid.UUID {
 	var page []uuid.UUID
 	skip := q.Offset
 	backwards := len(q.Sort) > 0 && q.Sort[0].Descending
-	r.eachLocked(q, ids, backwards, func(_ uint32, k *rosterKey) bool {
+	r.eachLocked(candidatesOf(q, found), backwards, func(_ uint32, k *rosterKey) bool {
 		switch {
 		case !m.match(k):
 		case skip > 0:
@@ -95,25 +95,39 @@ func (r *roster) byIDLocked(q kms.Query, ids []uuid.UUID, m rosterMatcher) []uui
 // Places in a roster: the part, and the index in it. Their order is that of IDs.
 const placeBits = 24
 
-// eachLocked calls do with all keys, or those that a search has found, in the order of their IDs or
-// backwards, until it returns false.
-func (r *roster) eachLocked(q kms.Query, ids []uuid.UUID, backwards bool, do func(at uint32, k *rosterKey) bool) {
-	n := len(r.parts)
-	found := q.Search != nil
-	if found {
-		n = len(ids)
+// candidates are the keys among which those are that a query asks for.
+type candidates struct {
+	some bool        // only those with the IDs, else all
+	ids  []uuid.UUID // sorted
+}
+
+// candidatesOf returns what a search has found, or the keys that are all that the caller may see.
+func candidatesOf(q kms.Query, found []uuid.UUID) candidates {
+	switch {
+	case q.Search != nil:
+		return candidates{some: true, ids: found}
+	case q.Scope.All || !q.Scope.Exact() || len(q.Scope.Rings) > 0:
+		return candidates{}
 	}
-	for i := range n {
-		if backwards {
-			i = n - 1 - i
+	c := candidates{some: true}
+	for _, text := range q.Scope.Keys { // sorted
+		if id, err := uuid.Parse(text); err == nil && id.String() == text {
+			c.ids = append(c.ids, id)
 		}
-		if found {
-			at, ok := r.findLocked(ids[i])
-			part := ids[i][0]
-			if ok && !do(uint32(part)<<placeBits|uint32(at), &r.parts[part][at]) {
-				return
-			}
-			continue
+	}
+	return c
+}
+
+// eachLocked calls do with all candidates in the order of their IDs, or backwards, until it returns
+// false.
+func (r *roster) eachLocked(c candidates, backwards bool, do func(at uint32, k *rosterKey) bool) {
+	if c.some {
+		r.eachOfLocked(c.ids, backwards, do)
+		return
+	}
+	for i := range r.parts {
+		if backwards {
+			i = len(r.parts) - 1 - i
 		}
 		part := r.parts[i]
 		for j := range part {
@@ -123,6 +137,31 @@ func (r *roster) eachLocked(q kms.Query, ids []uuid.UUID, backwards bool, do fun
 			if !do(uint32(i)<<placeBits|uint32(j), &part[j]) {
 				return
 			}
+		}
+	}
+}
+
+// eachOfLocked is eachLocked for some IDs. Each is looked for; but if they are many, the next one is
+// likely to be the next key.
+func (r *roster) eachOfLocked(ids []uuid.UUID, backwards bool, do func(at uint32, k *rosterKey) bool) {
+	next := -1 // index in its part of the key after the last one
+	for i := range ids {
+		if backwards {
+			i = len(ids) - 1 - i
+		}
+		part, at, there := r.parts[ids[i][0]], next, false
+		for range 4 {
+			if there = at >= 0 && at < len(part) && part[at].id == ids[i]; there {
+				break
+			}
+			at++
+		}
+		if !there {
+			at, there = r.findLocked(ids[i])
+		}
+		next = at + 1
+		if there && !do(uint32(ids[i][0])<<placeBits|uint32(at), &part[at]) {
+			return
 		}
 	}
 }
@@ -209,9 +248,10 @@ func (r *roster) scopeLocked(q kms.Query) func(*rosterKey) bool {
 		whole[i] = asked[i] && q.Scope.AllowsRing(ring)
 	}
 	single := make(map[uuid.UUID]bool, len(q.Scope.Keys))
+	var near [1 << 16]bool // by the first two bytes of IDs: few other keys need to be looked for
 	for _, text := range q.Scope.Keys {
-		if id, err := uuid.Parse(text); err == nil {
-			single[id] = true
+		if id, err := uuid.Parse(text); err == nil && id.String() == text {
+			single[id], near[uint16(id[0])<<8|uint16(id[1])] = true, true
 		}
 	}
 	exact := q.Scope.Exact()
@@ -222,7 +262,7 @@ func (r *roster) scopeLocked(q kms.Query) func(*rosterKey) bool {
 		case !asked[k.ring]:
 			return false
 		case exact:
-			return single[k.id]
+			return near[uint16(k.id[0])<<8|uint16(k.id[1])] && single[k.id]
 		}
 		return q.Scope.Allows(r.rings[k.ring], k.id.String())
 	}
