@@ -98,9 +98,10 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	@tools/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## the benchmarks of all packages, and a wrap over TLS beside a bare handler
+bench: build ## the benchmarks of all packages, a wrap over TLS beside a bare handler, an instance of many keys
 	@tools/bench
 	@$(GO) run ./bench/wrap -binary bin/strongroom
+	@$(GO) run ./bench/keys -binary bin/strongroom -keys $${STRONGROOM_BENCH_KEYS:-50000}
 
 .PHONY: clean
 clean: ## remove what was built; the data folder stays
