@@ -12,6 +12,10 @@ DATA    ?= data
 STAMP := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo true || echo false)
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
+# The binaries are linked with the snapshot of Go's FIPS 140-3 module that was
+# validated; `make build GOFIPS140=off` takes the one of the Go release.
+GOFIPS140 ?= certified
+
 TOOL := $(GO) tool -modfile=tools/go.mod
 
 # Packages tested at once. The race detector and an embedded database make each
@@ -31,12 +35,12 @@ run: build ## build, then start everything on the embedded defaults in ./data
 .PHONY: build
 build: ## bin/strongroom, one static binary
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -buildvcs=$(STAMP) -trimpath -ldflags '-s -w' -o bin/strongroom ./cmd/strongroom
+	CGO_ENABLED=0 GOFIPS140=$(GOFIPS140) $(GO) build -buildvcs=$(STAMP) -trimpath -ldflags '-s -w' -o bin/strongroom ./cmd/strongroom
 
 .PHONY: build-pkcs11
 build-pkcs11: ## bin/strongroom-pkcs11, which loads libraries of HSM vendors
 	@mkdir -p bin
-	CGO_ENABLED=1 $(GO) build -tags pkcs11 -buildvcs=$(STAMP) -trimpath -ldflags '-s -w' -o bin/strongroom-pkcs11 ./cmd/strongroom
+	CGO_ENABLED=1 GOFIPS140=$(GOFIPS140) $(GO) build -tags pkcs11 -buildvcs=$(STAMP) -trimpath -ldflags '-s -w' -o bin/strongroom-pkcs11 ./cmd/strongroom
 
 .PHONY: test
 test: setup lint race pkcs11 clients ## install what the tests need, then lint and run all of them
@@ -98,10 +102,11 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	@tools/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## the benchmarks of all packages, a wrap over TLS beside a bare handler, an instance of many keys
+bench: build ## the benchmarks of all packages, a wrap over TLS beside a bare handler, many keys, crypto modules
 	@tools/bench
 	@$(GO) run ./bench/wrap -binary bin/strongroom
 	@$(GO) run ./bench/keys -binary bin/strongroom -keys $${STRONGROOM_BENCH_KEYS:-50000}
+	@CGO_ENABLED=1 $(GO) run -tags pkcs11 ./bench/custody
 
 .PHONY: clean
 clean: ## remove what was built; the data folder stays

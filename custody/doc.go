@@ -3,10 +3,16 @@
 //
 // The hierarchy, from the module outwards:
 //
-//	module    wrap master (wraps key material only) and seal master (CMAC only), neither ever leaves
+//	generation   wrap master (wraps key material only) and seal master (CMAC only), neither ever leaves
 //	  └ instance key    stored as Seal(seal master, binding, KW(wrap master, key))
 //	      └ key version    stored as Seal(instance key, binding, KW(wrap master, key))
 //	          └ data key      Seal(key version, the caller's additional data, data key)
+//
+// A module holds one or more generations of [Masters], numbered over all modules of a deployment.
+// With a recovery key each stored key has a second copy, KW(recovery key, key), which opens without
+// the module for who holds enough shares of that key (package recovery). A [Rack] is several modules
+// in the place of one, and moves stored keys between generations: within a module by rewrapping, and
+// from one to another by a transfer in which no key is in the clear ([Source], [Destination]).
 //
 // A [Module] works with handles: keys are made in it, imported into it or loaded into it from
 // their sealed form, and no method hands material back. All that sealing asks of a module is
@@ -22,5 +28,6 @@
 // so that a blob that was moved does not open.
 //
 // The formats are written down, with test vectors, in docs/formats.md. Package software keeps
-// keys in the memory of this process; package custodytest is the suite that every module passes.
+// keys in the memory of this process, package pkcs11 in a token; package custodytest is the suite
+// that every module passes.
 package custody

@@ -43,8 +43,8 @@ func (c *core) backupHeader(ctx context.Context) (backup.Header, error) {
 	for _, m := range c.rack.Modules() {
 		info := m.Info()
 		is := backup.Module{Name: info.Name, Kind: info.Kind}
-		if info.Name == softwareModule {
-			if is.File, err = os.ReadFile(c.folder.file(masterFile)); err != nil {
+		if file := masterFileOf(info.Name); info.Kind == softwareModule && c.folder.has(file) {
+			if is.File, err = os.ReadFile(c.folder.file(file)); err != nil {
 				return h, fmt.Errorf("reading the master file: %w", err)
 			}
 		}

@@ -97,10 +97,19 @@ type Custody struct {
 	MasterDays int `yaml:"master_days"`
 }
 
-// CryptoModule is a crypto module beside the embedded one.
+// CryptoModule is a crypto module beside the embedded one: a token, or another
+// one in software, with a seal of its own.
 type CryptoModule struct {
-	Name   string  `yaml:"name"` // what the database calls it; never change it while masters are in it
-	PKCS11 *PKCS11 `yaml:"pkcs11"`
+	Name     string    `yaml:"name"` // what the database calls it; never change it while masters are in it
+	PKCS11   *PKCS11   `yaml:"pkcs11"`
+	Software *Software `yaml:"software"`
+}
+
+// Software says what seals a crypto module in software, one of the two. Its
+// masters are in the data folder, in masters-NAME.json.
+type Software struct {
+	PassphraseFile string `yaml:"passphrase_file"` // its content, without the final line break, is the passphrase
+	KeyFile        string `yaml:"key_file"`        // 32 random bytes, made with the masters; best outside the data folder
 }
 
 // PKCS11 says which token a crypto module is, and how it is reached.
@@ -246,20 +255,31 @@ func (c *Custody) check() error {
 			return fmt.Errorf("%s.name: there is a module %q already", field, m.Name)
 		}
 		seen[m.Name] = true
-		p := m.PKCS11
-		switch {
-		case p == nil:
-			return fmt.Errorf("%s: what kind of module it is, is missing: set pkcs11", field)
-		case !filepath.IsAbs(p.Library):
-			return fmt.Errorf("%s.pkcs11.library: %q is not an absolute path", field, p.Library)
-		case p.Token == "" || p.PINFile == "":
-			return fmt.Errorf("%s.pkcs11: token and pin_file have to be set", field)
-		case p.Sessions < 0 || p.CachedKeys < 0:
-			return fmt.Errorf("%s.pkcs11: sessions and cached_keys must not be negative", field)
+		if err := m.check(field); err != nil {
+			return err
 		}
 	}
 	if !seen[c.Module] {
 		return fmt.Errorf("custody.module: %q is neither %q nor one of custody.modules", c.Module, softwareModule)
+	}
+	return nil
+}
+
+func (m CryptoModule) check(field string) error {
+	p, soft := m.PKCS11, m.Software
+	switch {
+	case (p == nil) == (soft == nil):
+		return fmt.Errorf("%s: what kind of module it is, has to be said once: set pkcs11 or software", field)
+	case soft != nil && (soft.PassphraseFile == "") == (soft.KeyFile == ""):
+		return fmt.Errorf("%s.software: set passphrase_file or key_file, and not both", field)
+	case soft != nil:
+		return nil
+	case !filepath.IsAbs(p.Library):
+		return fmt.Errorf("%s.pkcs11.library: %q is not an absolute path", field, p.Library)
+	case p.Token == "" || p.PINFile == "":
+		return fmt.Errorf("%s.pkcs11: token and pin_file have to be set", field)
+	case p.Sessions < 0 || p.CachedKeys < 0:
+		return fmt.Errorf("%s.pkcs11: sessions and cached_keys must not be negative", field)
 	}
 	return nil
 }

@@ -334,11 +334,50 @@ func TestRecoveryKeyComesLater(t *testing.T) {
 	d.opens(all)
 }
 
+// TestSealMigrates brings the keys of the embedded default, whose seal is none, under a passphrase.
+func TestSealMigrates(t *testing.T) {
+	d := newDeployment(t)
+	d.mustRun()
+	all := d.fill(2)
+	passphrase := filepath.Join(t.TempDir(), "passphrase")
+	if err := os.WriteFile(passphrase, []byte("correct horse battery staple\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.cfg.Custody.Modules = []CryptoModule{{Name: "sealed", Software: &Software{PassphraseFile: passphrase}}}
+	d.mustRun()
+	ctx := context.Background()
+	d.inside(func(h *house, who iam.Caller) error {
+		g, err := h.masters.Migrate(ctx, who, masters.Migration{Module: "sealed"})
+		if err != nil || g.Number != 2 {
+			return fmt.Errorf("generation %d: %w", g.Number, err)
+		}
+		if err := h.masters.Move(ctx); err != nil {
+			return err
+		}
+		return h.masters.Retire(ctx, who, 1)
+	})
+	d.cfg.Custody.Module = "sealed" // the embedded module is needed no more
+	for _, name := range []string{masterFile, keyFile} {
+		if err := os.Remove(filepath.Join(d.cfg.Data, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.mustRun()
+	d.opens(all)
+	d.opens(d.fill(1))
+	d.cfg.Custody = Custody{}
+	if err := d.run(); err == nil || !strings.Contains(err.Error(), `custody.modules does not name`) {
+		t.Errorf("started without the module of its masters: %v", err)
+	}
+}
+
 func TestModulesOfTheConfiguration(t *testing.T) {
 	hsm := "custody:\n  modules:\n  - name: hsm\n    pkcs11: {library: /lib/p11.so, token: t, pin_file: pin}\n"
 	for name, tc := range map[string]struct{ text, want string }{
 		"unknown module":   {"custody:\n  module: hsm\n", "custody.module"},
-		"no kind":          {"custody:\n  modules: [{name: hsm}]\n", "set pkcs11"},
+		"no kind":          {"custody:\n  modules: [{name: hsm}]\n", "set pkcs11 or software"},
+		"no seal":          {"custody:\n  modules: [{name: soft, software: {}}]\n", "passphrase_file or key_file"},
+		"both seals":       {"custody:\n  modules: [{name: soft, software: {passphrase_file: p, key_file: k}}]\n", "not both"},
 		"no name":          {"custody:\n  modules: [{pkcs11: {library: /l, token: t, pin_file: p}}]\n", "name: is missing"},
 		"embedded name":    {"custody:\n  modules: [{name: software, pkcs11: {library: /l, token: t, pin_file: p}}]\n", "already"},
 		"relative library": {"custody:\n  modules: [{name: hsm, pkcs11: {library: l, token: t, pin_file: p}}]\n", "absolute"},

@@ -100,10 +100,10 @@ type Version struct {
 	Audit   *AuditStatus   `json:"audit,omitempty"`
 }
 
-// FIPS says whether Go's FIPS 140-3 module is switched on.
+// FIPS says how Go's FIPS 140-3 module is used.
 type FIPS struct {
-	Enabled bool   `json:"enabled"`
-	Module  string `json:"module"`
+	Mode   string `json:"mode"`   // off; on; or only, where algorithms that are not approved fail
+	Module string `json:"module"` // version of the module, or latest: that of the Go release, not one that was submitted for validation
 }
 
 // CustodyStatus says which crypto module holds the keys, and what protects it.
@@ -125,7 +125,13 @@ type AuditStatus struct {
 func ReadVersion() Version {
 	v := Version{
 		Version: "devel", Go: runtime.Version(),
-		FIPS: FIPS{Enabled: fips140.Enabled(), Module: fips140.Version()},
+		FIPS: FIPS{Mode: "off", Module: fips140.Version()},
+	}
+	switch {
+	case fips140.Enforced():
+		v.FIPS.Mode = "only"
+	case fips140.Enabled():
+		v.FIPS.Mode = "on"
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" && info.Main.Version != "(devel)" {

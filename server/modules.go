@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,62 +86,70 @@ func (c *Custody) hasModules(known []masters.Generation) error {
 // isLost reports whether the module of a generation is gone, as far as that can
 // be told before modules are opened: what is to be recovered is not expected.
 func (c *core) isLost(g masters.Generation) bool {
-	if g.Module == softwareModule {
-		return !c.folder.has(masterFile)
+	i := slices.IndexFunc(c.config.Custody.Modules, func(m CryptoModule) bool { return m.Name == g.Module })
+	if g.Module == softwareModule || i >= 0 && c.config.Custody.Modules[i].Software != nil {
+		return !c.folder.has(masterFileOf(g.Module))
 	}
-	return !slices.ContainsFunc(c.config.Custody.Modules, func(m CryptoModule) bool { return m.Name == g.Module })
+	return i < 0
 }
 
 // openModuleNamed opens one module.
 func (c *core) openModuleNamed(ctx context.Context, name string, known []masters.Generation) (custody.Module, error) {
 	if name == softwareModule {
-		return c.openSoftware(known)
+		seal := Software{PassphraseFile: c.config.Custody.PassphraseFile, KeyFile: c.config.Custody.KeyFile}
+		return c.openSoftware(name, seal, known)
 	}
 	i := slices.IndexFunc(c.config.Custody.Modules, func(m CryptoModule) bool { return m.Name == name })
-	p := c.config.Custody.Modules[i].PKCS11
+	m := c.config.Custody.Modules[i]
+	if m.Software != nil {
+		return c.openSoftware(name, *m.Software, known)
+	}
+	p := m.PKCS11
 	return module(pkcs11.Open(ctx, pkcs11.Options{
 		Name: name, Library: p.Library, Token: p.Token, PINFile: p.PINFile, Agent: p.Agent, Label: p.Label,
 		Sessions: p.Sessions, CachedKeys: p.CachedKeys, WrapPad: p.WrapPad, Log: c.log,
 	}))
 }
 
-// openSoftware opens the embedded module. It makes one only where no masters of
+// masterFileOf is the master file of a module in software.
+func masterFileOf(module string) string {
+	if module == softwareModule {
+		return masterFile
+	}
+	return "masters-" + module + ".json"
+}
+
+// openSoftware opens a module in software. It makes one only where no masters of
 // it are in use: a lost master file must not be replaced in silence.
-func (c *core) openSoftware(known []masters.Generation) (custody.Module, error) {
-	o, err := c.softwareOptions()
+func (c *core) openSoftware(name string, seal Software, known []masters.Generation) (custody.Module, error) {
+	o, err := c.softwareOptions(name, seal)
 	if err != nil {
 		return nil, err
 	}
 	defer o.Passphrase.Wipe()
-	_, err = os.Lstat(o.MasterFile)
-	switch {
-	case err == nil:
-		return module(software.Open(o))
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("looking for the master file: %w", err)
-	case slices.ContainsFunc(known, func(g masters.Generation) bool { return g.Live() && g.Module == softwareModule }):
+	expected := slices.ContainsFunc(known, func(g masters.Generation) bool { return g.Live() && g.Module == name })
+	if expected || c.folder.has(masterFileOf(name)) {
 		return module(software.Open(o)) // says what is missing
 	}
 	return module(software.Create(o))
 }
 
-// softwareOptions says where the masters of the embedded module are and what
-// seals them. The caller wipes the passphrase.
-func (c *core) softwareOptions() (software.Options, error) {
-	o := software.Options{
-		Name: softwareModule, MasterFile: c.folder.file(masterFile), DataDir: c.folder.path, KeyFile: c.config.Custody.KeyFile,
-	}
+// softwareOptions says where the masters of a module in software are and what
+// seals them: without anything, a key file in the data folder. The caller wipes
+// the passphrase.
+func (c *core) softwareOptions(name string, seal Software) (software.Options, error) {
+	o := software.Options{Name: name, MasterFile: c.folder.file(masterFileOf(name)), DataDir: c.folder.path}
 	switch {
-	case c.config.Custody.PassphraseFile != "":
-		text, err := os.ReadFile(c.config.Custody.PassphraseFile)
+	case seal.PassphraseFile != "":
+		text, err := os.ReadFile(seal.PassphraseFile)
 		if err != nil {
 			return o, fmt.Errorf("reading the passphrase: %w", err)
 		}
 		o.Passphrase = custody.NewSecret(bytes.TrimRight(text, "\r\n"))
-	case o.KeyFile == "":
+	case seal.KeyFile == "":
 		o.KeyFile = c.folder.file(keyFile)
 	default:
-		path, err := filepath.Abs(o.KeyFile)
+		path, err := filepath.Abs(seal.KeyFile)
 		if err != nil {
 			return o, fmt.Errorf("key file: %w", err)
 		}

@@ -123,17 +123,22 @@ func openRestore(cfg Config, stderr io.Writer, h backup.Header, verifyOnly bool)
 	if c.folder.has(databaseFile) {
 		return c, fmt.Errorf("data folder %s has a database already: move it away first, or use another folder", path)
 	}
-	return c, c.placeMasterFile(h)
+	return c, c.placeMasterFiles(h)
 }
 
-// placeMasterFile writes the master file of the backup, unless the folder has
-// one. What seals it has to be there already: no backup has it.
-func (c *core) placeMasterFile(h backup.Header) error {
-	i := slices.IndexFunc(h.Modules, func(m backup.Module) bool { return m.Name == softwareModule && len(m.File) > 0 })
-	if i < 0 || c.folder.has(masterFile) {
-		return nil
+// placeMasterFiles writes the master files of the backup, unless the folder has
+// them. What seals them has to be there already: no backup has it.
+func (c *core) placeMasterFiles(h backup.Header) error {
+	for _, m := range h.Modules {
+		file := masterFileOf(m.Name)
+		if name("module", m.Name) != nil || len(m.File) == 0 || c.folder.has(file) {
+			continue
+		}
+		if err := writeFile(c.folder.file(file), m.File, 0o600); err != nil {
+			return err
+		}
 	}
-	return writeFile(c.folder.file(masterFile), h.Modules[i].File, 0o600)
+	return nil
 }
 
 // openBackup opens what opens the backup: the modules of its generations, or

@@ -25,7 +25,7 @@ func tokenTargets(ctx context.Context, dir string) (all []*target, stop func() e
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, nil, err
 	}
-	token, err := softhsm.New(dir)
+	token, err := softhsm.New(dir, "bench")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"strongroom/custody"
 	"strongroom/custody/pkcs11"
 )
 
@@ -25,6 +26,9 @@ func newCustodyDoctorCommand(p *program) *cobra.Command {
 				return usageErrorf("give --library, --token and --pin-file")
 			}
 			r, err := pkcs11.Examine(cmd.Context(), o)
+			if errors.Is(err, custody.ErrUnavailable) {
+				return &failure{exit: exitUnavailable, err: err}
+			}
 			if err != nil {
 				return err
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/fips140"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"strongroom/server"
 )
 
 // clientVersion names the build of this program.
@@ -24,9 +25,9 @@ func clientVersion() string {
 // versions is what the version command prints as JSON.
 type versions struct {
 	Client struct {
-		Version string `json:"version"`
-		Go      string `json:"go"`
-		FIPS    bool   `json:"fips140"`
+		Version string      `json:"version"`
+		Go      string      `json:"go"`
+		FIPS    server.FIPS `json:"fips140"`
 	} `json:"client"`
 	Server json.RawMessage `json:"server,omitempty"` // as the server tells it
 }
@@ -39,7 +40,7 @@ func newVersionCommand(p *program) *cobra.Command {
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var v versions
-			v.Client.Version, v.Client.Go, v.Client.FIPS = clientVersion(), runtime.Version(), fips140.Enabled()
+			v.Client.Version, v.Client.Go, v.Client.FIPS = clientVersion(), runtime.Version(), server.ReadVersion().FIPS
 			unreached := p.serverVersion(cmd, &v.Server)
 			if p.flags.output == outputJSON {
 				return p.printJSON(v)
@@ -47,7 +48,8 @@ func newVersionCommand(p *program) *cobra.Command {
 			rows := [][]string{
 				{"CLIENT", v.Client.Version},
 				{"GO", v.Client.Go},
-				{"FIPS 140-3 MODULE", yes(v.Client.FIPS)},
+				{"FIPS 140-3 MODE", v.Client.FIPS.Mode},
+				{"FIPS 140-3 MODULE", v.Client.FIPS.Module},
 			}
 			if err := p.printTable(nil, append(rows, serverRows(v.Server)...)); err != nil {
 				return err

@@ -39,7 +39,7 @@ type options struct {
 
 func newToken(t testing.TB) options {
 	t.Helper()
-	token, err := softhsm.New(t.TempDir())
+	token, err := softhsm.New(t.TempDir(), "strongroom")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,6 +60,9 @@ func (m *Module) Receive(ctx context.Context, parent custody.Handle, private cus
 	if b.Size != 0 || b.Origin != custody.OriginImported {
 		return 0, nil, fmt.Errorf("receiving a key: %w: size %d is not known before, origin %q", custody.ErrBinding, b.Size, b.Origin)
 	}
+	if b.Generation < at.Generation {
+		return 0, nil, fmt.Errorf("receiving a key: %w: generation %d is older than that of the pair, %d", custody.ErrBinding, b.Generation, at.Generation)
+	}
 	b.Size = custody.RecoveryKeySize // any that can be; the true one is known when the key is there
 	if err := m.check(ctx, parent, b); err != nil {
 		return 0, nil, fmt.Errorf("receiving a key: %w", err)

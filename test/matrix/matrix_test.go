@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +23,11 @@ import (
 // exists from what does not. That the samples are good is shown by the owner of
 // the account, for whom each of them works.
 func TestMatrix(t *testing.T) {
-	r := rig.Start(t, func(c *server.Config) { c.Keys.PurgeWait = 1 })
+	other := filepath.Join(t.TempDir(), "other.key")
+	r := rig.Start(t, func(c *server.Config) {
+		c.Keys.PurgeWait = 1
+		c.Custody.Modules = []server.CryptoModule{{Name: "other", Software: &server.Software{KeyFile: other}}}
+	})
 	letPurge(t, r)
 	routes := guarded(t, r.Routes)
 	old := expired(t, r)

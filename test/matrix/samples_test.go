@@ -222,8 +222,8 @@ var samples = map[string]sample{
 	"GET /strongroom/v1/custody":              {},
 	"GET /strongroom/v1/custody/purged":       {},
 	"POST /strongroom/v1/custody/rotations":   {body: `{}`},
-	"POST /strongroom/v1/custody/migrations":  {body: `{"module":"software"}`},
-	"POST /strongroom/v1/custody/retirements": {body: `{"generation":1}`},
+	"POST /strongroom/v1/custody/migrations":  {body: `{"module":"other"}`},
+	"POST /strongroom/v1/custody/retirements": {body: `{"generation":$retired}`},
 	// Every member of an account may ask, and is shown the instances that it manages.
 	"GET /strongroom/v1/metrics": {harmless: true},
 }

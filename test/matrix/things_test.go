@@ -3,9 +3,13 @@ package matrix_test
 import (
 	"encoding/base64"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
+
+	"strongroom/test/rig"
 )
 
 // thing says how the owner makes a thing of some kind, and what the ID of one
@@ -27,6 +31,7 @@ func hex32() string { return strings.ReplaceAll(uuid.NewString(), "-", "") }
 // things lists the kinds. It is a function because making a thing may take others.
 func things() map[string]thing {
 	return map[string]thing{
+		"retired":       {make: retired, public: true},
 		"attacked":      {make: func(*world) string { return "attacked" + hex32()[:12] }, public: true},
 		"account":       {make: func(w *world) string { return w.r.Operator.ID }, absent: hex32, public: true},
 		"defaultGroup":  {make: func(w *world) string { return w.r.Operator.ResourceGroup }, absent: hex32},
@@ -264,4 +269,26 @@ func newPolicy(w *world) string {
 		}}},
 	}, &made)
 	return made.ID
+}
+
+// retired returns a generation of masters that was retired, which may be done again. It is one that
+// was made for that: import tokens keep those before.
+func retired(w *world) string {
+	var g struct {
+		Generation int `json:"generation"`
+	}
+	const root = "/strongroom/v1/custody"
+	w.must(http.MethodPost, root+"/rotations", nil, &g)
+	w.must(http.MethodPost, root+"/rotations", nil, nil)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		a := w.r.Send(w.t, rig.Request{
+			Method: http.MethodPost, Path: root + "/retirements", Token: w.owner, Body: rig.JSON(map[string]any{"generation": g.Generation}),
+		})
+		if a.OK() {
+			return strconv.Itoa(g.Generation)
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("generation %d is not retired: %s", g.Generation, a.Body)
+		}
+	}
 }

@@ -47,14 +47,14 @@ func Library() (string, error) {
 	return "", fmt.Errorf("SoftHSM is not installed (package softhsm2); looked for it at %q", libraries)
 }
 
-// New makes a token in dir, which exists and is empty, with a PIN that it draws.
-func New(dir string) (*Token, error) {
+// New makes a token with that label in dir, which exists and is empty, with a PIN that it draws.
+func New(dir, label string) (*Token, error) {
 	library, err := Library()
 	if err != nil {
 		return nil, err
 	}
 	t := &Token{
-		Library: library, Label: "strongroom", PINFile: filepath.Join(dir, "pin"),
+		Library: library, Label: label, PINFile: filepath.Join(dir, "pin"),
 		Folder: filepath.Join(dir, "tokens"), config: filepath.Join(dir, "softhsm2.conf"),
 	}
 	pin := rand.Text()

@@ -26,14 +26,20 @@ func (t *Token) Examine() (e wire.Examination, err error) {
 		if e.Masters, err = l.examineMasters(s); err != nil {
 			return err
 		}
-		if e.Extraction, err = l.extract(s, false); err != nil {
-			return err
-		}
-		e.Status.Protection = judge(e.Extraction)
 		if e.Limits, err = l.limits(); err != nil {
 			return err
 		}
-		e.Speed, err = l.measure(s, t.now)
+		// A token that cannot do what is needed gets neither tried nor measured; the mechanisms tell.
+		if e.Extraction, err = l.extract(s, false); errors.Is(err, wire.ErrUnsupported) {
+			e.Status.Protection = custody.ProtectionBasic
+			return nil
+		} else if err != nil {
+			return err
+		}
+		e.Status.Protection = judge(e.Extraction)
+		if e.Speed, err = l.measure(s, t.now); errors.Is(err, wire.ErrUnsupported) {
+			return nil
+		}
 		return err
 	})
 	return e, err

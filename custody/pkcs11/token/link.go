@@ -93,10 +93,14 @@ func (t *Token) dial() (*link, error) {
 		return nil, err
 	}
 	attempts, err := l.extract(first, true)
-	if err != nil {
+	switch {
+	case errors.Is(err, wire.ErrUnsupported):
+		l.protection = custody.ProtectionBasic // what the token lacks, the first use will tell
+	case err != nil:
 		return nil, fmt.Errorf("trying an extraction: %w", err)
+	default:
+		l.protection = judge(attempts)
 	}
-	l.protection = judge(attempts)
 	return l, nil
 }
 
