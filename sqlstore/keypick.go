@@ -66,8 +66,7 @@ func (r *roster) page(q kms.Query, found []uuid.UUID) []uuid.UUID {
 	f := newFront(r, q)
 	r.eachLocked(candidatesOf(q, found), false, func(at uint32, k *rosterKey) bool {
 		if m.match(k) {
-			key := f.key(k)
-			f.add(place{key[0], key[1], at})
+			f.add(f.place(at, k))
 		}
 		return true
 	})
@@ -115,6 +114,7 @@ func candidatesOf(q kms.Query, found []uuid.UUID) candidates {
 			c.ids = append(c.ids, id)
 		}
 	}
+	c.ids = slices.Compact(c.ids)
 	return c
 }
 
@@ -303,31 +303,75 @@ type place struct {
 // those are held at a time.
 type front struct {
 	roster *roster
-	sort   []kms.Order // up to the ID, which ends it
-	back   bool        // whether those that are otherwise equal are in the order of IDs backwards
-	whole  bool        // whether the numbers of places say all that sort does
-	from   int         // of the page
+	steps  []step // of the sort, up to the ID, which ends it
+	back   bool   // whether those that are otherwise equal are in the order of IDs backwards
+	single bool   // whether the first number of a place says all that the steps do
+	both   bool   // whether both say it
+	from   int    // of the page
 	until  int
 	places []place
 	last   place // of a full front: what comes after it is not on the page
 	full   bool
 }
 
+// step is a property that a list is sorted by: a date, or some bits of the kind of a key.
+type step struct {
+	date         int  // -1 for none
+	shift, width uint // of the bits
+	descending   bool
+}
+
+func stepOf(o kms.Order) step {
+	switch o.By {
+	case kms.ByState:
+		return step{date: -1, shift: 0, width: 3, descending: o.Descending}
+	case kms.ByExtractable:
+		return step{date: -1, shift: 3, width: 1, descending: o.Descending}
+	case kms.ByImported:
+		return step{date: -1, shift: 4, width: 1, descending: o.Descending}
+	}
+	return step{date: rosterDate(o.By), width: dateWidth, descending: o.Descending}
+}
+
+const dateWidth = 58 // bits of a date, good for nine millennia; five are left for the rest
+
+// number returns a number of as many bits as the step has, which is smaller for keys that come first.
+// Those that lack a date come last.
+func (s step) number(k *rosterKey) int64 {
+	last := int64(1)<<s.width - 1
+	if s.date < 0 {
+		value := int64(k.kind>>s.shift) & last
+		if s.descending {
+			return last - value
+		}
+		return value
+	}
+	at := k.dates[s.date]
+	switch {
+	case at == 0:
+		return last
+	case s.descending:
+		return last - 1 - max(0, min(at, last-1))
+	}
+	return max(0, min(at, last-1))
+}
+
 func newFront(r *roster, q kms.Query) *front {
 	f := &front{roster: r, from: q.Offset, until: q.Offset + q.Limit}
-	dates := 0
+	numbers, closed := 0, true // a date closes a number
 	for _, o := range q.Sort {
 		if o.By == kms.ByID {
 			f.back = o.Descending
 			break
 		}
-		f.sort = append(f.sort, o)
-		if isDate(o.By) {
-			dates++
+		s := stepOf(o)
+		f.steps = append(f.steps, s)
+		if closed {
+			numbers++
 		}
+		closed = s.date >= 0
 	}
-	last := f.sort[len(f.sort)-1].By
-	f.whole = dates < 2 || dates == 2 && isDate(last)
+	f.single, f.both = numbers == 1, numbers <= 2
 	f.places = make([]place, 0, min(r.count, f.room()))
 	return f
 }
@@ -335,63 +379,48 @@ func newFront(r *roster, q kms.Query) *front {
 // room is how many places are gathered before those are dropped that are too many.
 func (f *front) room() int { return 2*f.until + 1000 }
 
-const dateWidth = 58 // bits of a date, good for nine millennia; five are left for the rest
-
-// key returns the numbers of a place, which are smaller for keys that come first. A number has the
-// properties with few values up to a date, and that.
-func (f *front) key(k *rosterKey) (key [2]int64) {
-	n := 0
-	for _, o := range f.sort {
-		value, width := int64(0), 1
-		switch o.By {
-		case kms.ByState:
-			value, width = int64(k.state()), 3
-		case kms.ByExtractable:
-			value = k.extractable()
-		case kms.ByImported:
-			value = k.imported()
-		default:
-			key[n] = key[n]<<dateWidth | dateKey(k.dates[rosterDate(o.By)], o.Descending)
-			if n++; n == len(key) {
-				return key
-			}
+// place returns the place of a key. A number has the properties with few values up to a date, and
+// that; the second one is the place among IDs if no property is left for it.
+func (f *front) place(at uint32, k *rosterKey) place {
+	p := place{at: at}
+	to := &p.first
+	for _, s := range f.steps {
+		*to = *to<<s.width | s.number(k)
+		if s.date < 0 {
 			continue
 		}
-		if o.Descending {
-			value = 1<<width - 1 - value
+		if to == &p.second {
+			break
 		}
-		key[n] = key[n]<<width | value
+		to = &p.second
 	}
-	return key
+	switch {
+	case f.single && f.back:
+		p.second = -int64(at)
+	case f.single:
+		p.second = int64(at)
+	}
+	return p
 }
 
-func isDate(by kms.Property) bool {
-	return by != kms.ByID && by != kms.ByState && by != kms.ByExtractable && by != kms.ByImported
+// before says whether a place comes before another. It is the inner loop of lists that begin far
+// down.
+func (f *front) before(a, b place) bool {
+	if a.first != b.first {
+		return a.first < b.first
+	}
+	if a.second != b.second {
+		return a.second < b.second
+	}
+	return f.tie(a, b) < 0
 }
 
-// dateKey returns a number that is smaller for dates that come first. Those that are missing come
-// last.
-func dateKey(at int64, descending bool) int64 {
-	const last = 1<<dateWidth - 1
-	if at == 0 {
-		return last
-	}
-	at = max(0, min(at, last-1))
-	if descending {
-		return last - 1 - at
-	}
-	return at
-}
-
-// compare orders two places.
-func (f *front) compare(a, b place) int {
-	if by := cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.second, b.second)); by != 0 {
-		return by
-	}
-	if !f.whole {
+// tie orders two places with the same numbers.
+func (f *front) tie(a, b place) int {
+	if !f.both {
 		x, y := f.roster.atLocked(a.at), f.roster.atLocked(b.at)
-		for _, o := range f.sort {
-			if by := compareBy(o, x, y); by != 0 {
+		for _, s := range f.steps {
+			if by := cmp.Compare(s.number(x), s.number(y)); by != 0 {
 				return by
 			}
 		}
@@ -402,29 +431,14 @@ func (f *front) compare(a, b place) int {
 	return cmp.Compare(a.at, b.at)
 }
 
-// before is compare for most places, which their numbers tell apart: it is the inner loop of lists
-// that begin far down, and is inlined.
-func (f *front) before(a, b place) bool {
-	return a.first < b.first || a.first == b.first && f.compare(a, b) < 0
-}
-
-func compareBy(o kms.Order, a, b *rosterKey) int {
-	var x, y int64
-	switch o.By {
-	case kms.ByState:
-		x, y = int64(a.state()), int64(b.state())
-	case kms.ByExtractable:
-		x, y = a.extractable(), b.extractable()
-	case kms.ByImported:
-		x, y = a.imported(), b.imported()
-	default:
-		date := rosterDate(o.By)
-		return cmp.Compare(dateKey(a.dates[date], o.Descending), dateKey(b.dates[date], o.Descending))
+func (f *front) compare(a, b place) int {
+	switch {
+	case f.before(a, b):
+		return -1
+	case f.before(b, a):
+		return 1
 	}
-	if o.Descending {
-		x, y = y, x
-	}
-	return cmp.Compare(x, y)
+	return 0
 }
 
 func (f *front) add(p place) {

@@ -93,7 +93,8 @@ const (
 	rosterDates
 )
 
-// kindOf packs the state of a key, whether it is extractable and whether imported.
+// kindOf packs the state of a key into three bits, and above them whether it is extractable and
+// whether imported.
 func kindOf(state kms.State, extractable, imported bool) uint8 {
 	kind := uint8(state) & 7
 	if extractable {
@@ -106,10 +107,6 @@ func kindOf(state kms.State, extractable, imported bool) uint8 {
 }
 
 func (k *rosterKey) state() kms.State { return kms.State(k.kind & 7) }
-
-// extractable and imported are 0 for false and 1 for true.
-func (k *rosterKey) extractable() int64 { return int64(k.kind >> 3 & 1) }
-func (k *rosterKey) imported() int64    { return int64(k.kind >> 4 & 1) }
 
 func newRosters(db *DB) *rosters {
 	all := &rosters{

@@ -16,10 +16,10 @@ import (
 )
 
 // sizes are how many runs there are and how many steps each has on average: a sample in every test,
-// 100,000 steps in a soak.
+// more than 100,000 steps in a soak.
 func sizes() (runs, steps int) {
 	if soaks() {
-		return 250, 420
+		return 300, 420
 	}
 	return 10, 120
 }
