@@ -102,9 +102,10 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	@tools/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## the benchmarks of all packages, a wrap over TLS beside a bare handler, crypto modules
+bench: build ## the benchmarks of all packages, a wrap over TLS beside a bare handler, many keys, crypto modules
 	@tools/bench
 	@$(GO) run ./bench/wrap -binary bin/strongroom
+	@$(GO) run ./bench/keys -binary bin/strongroom -keys $${STRONGROOM_BENCH_KEYS:-50000}
 	@CGO_ENABLED=1 $(GO) run -tags pkcs11 ./bench/custody
 
 .PHONY: clean

@@ -46,6 +46,20 @@ func (s Scope) Allows(ring, resource string) bool {
 	return false
 }
 
+// AllowsRing reports whether every resource of a ring is in scope, whatever its ID. Of other rings
+// single resources may be.
+func (s Scope) AllowsRing(ring string) bool {
+	if s.All {
+		return true
+	}
+	if _, ok := slices.BinarySearch(s.Rings, ring); ok && ring != "" {
+		return true
+	}
+	return slices.ContainsFunc(s.patterns, func(p scopePattern) bool {
+		return p.resource == nil && (p.ring == nil || p.ring.match(ring, ring != ""))
+	})
+}
+
 // Visible says in which part of an instance the caller may do the action. on
 // names the instance and, as Type, what sort of resource the list holds; its
 // KeyRing and Resource are not looked at. The error is ErrForbidden if no policy

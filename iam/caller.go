@@ -69,6 +69,15 @@ type Caller struct {
 	Trail      *audit.Trail // the request; nil for work that the server does by itself
 }
 
+// ServerCaller is the initiator of what the server does by itself, or who works on
+// its machine, without a caller of the interfaces. No policy allows it anything.
+func ServerCaller(account AccountID) Caller {
+	return Caller{Identity: serverIdentity, Name: serverIdentity, Account: account}
+}
+
+// serverIdentity is the identity and the name of [ServerCaller]. No caller has its form.
+const serverIdentity = "strongroom"
+
 // typeURIs are the CADF types of initiators.
 var typeURIs = map[Kind]string{
 	KindUser:     "service/security/account/user",
@@ -82,6 +91,9 @@ func (c Caller) Initiator() audit.Initiator {
 		ID: string(c.Identity), Name: c.Name, TypeURI: typeURIs[c.Kind],
 		AuthnID: string(c.Identity), AuthnName: c.Name,
 		CredentialType: "token", CredentialID: string(c.Credential),
+	}
+	if c.Identity == serverIdentity {
+		in.TypeURI, in.CredentialType = "service/security", ""
 	}
 	if c.Trail != nil {
 		in.Host = audit.Host{Address: c.Trail.Address, Agent: c.Trail.Agent}

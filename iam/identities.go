@@ -290,18 +290,10 @@ func identityFaults() []*fault.Fault {
 // absent reports whether err says authoritatively that something is not there.
 func isAbsent(err error) bool { return fault.KindOf(err) == fault.NotFound }
 
-// serverCaller is the initiator of what the server or its operator does, without
-// a caller of the interfaces.
-func serverCaller(account AccountID) Caller {
-	return Caller{Identity: "strongroom", Name: "strongroom", Account: account}
-}
-
-// serverEvent is the event of such a change, as a success: it is committed with
-// the change or not at all.
+// serverEvent is the event of a change that the server or its operator makes, as
+// a success: it is committed with the change or not at all.
 func (s *Identities) serverEvent(account AccountID, action Action, t audit.Target) *audit.Event {
-	ev := serverCaller(account).Event(action, t)
-	ev.Initiator.TypeURI = "service/security"
-	ev.Initiator.CredentialType = ""
+	ev := ServerCaller(account).Event(action, t)
 	ev.Time = s.now()
 	(&Door{Service: "IAM Identity"}).conclude(ev, nil)
 	return ev

@@ -3,7 +3,6 @@ package iam_test
 import (
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -48,15 +47,11 @@ func TestGlob(t *testing.T) {
 	}
 }
 
+// TestGlobIsLinear ends: a matcher that goes back would take centuries.
 func TestGlobIsLinear(t *testing.T) {
 	pattern, text := strings.Repeat("a*", 499)+"b", strings.Repeat("a", 1<<20)
-	start := time.Now()
 	if iam.GlobMatch(pattern, text) {
 		t.Error("matched")
-	}
-	// A matcher that goes back takes centuries.
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("1 MiB took %v", took)
 	}
 }
 

@@ -102,6 +102,7 @@ var grants = []grantRow{
 	{"A", "iam-groups.", "member.add member.remove"},
 
 	// Our own operations.
+	{"VOEA", "strongroom.", "metrics.read"},
 	{"OA", "strongroom.", "audit.read audit.verify custody.read"},
 	{"A", "strongroom.", "audit.export token.revoke custody.rotate custody.migrate custody.retire backup.create"},
 

@@ -16,6 +16,7 @@ const MaxBatch = 1000
 type WrapItem struct {
 	Plaintext custody.Secret
 	AAD       []string
+	Unread    error // why the plaintext could not be read: what comes of the item; nil if it could
 }
 
 // UnwrapItem is one wrapped data key of a batch.
@@ -35,7 +36,7 @@ type Outcome[T any] struct {
 // key cannot be used at all; the caller wipes what was drawn.
 func (s *Service) WrapBatch(ctx context.Context, who iam.Caller, ref Ref, items []WrapItem) ([]Outcome[Wrapped], error) {
 	out, err := runBatch(ctx, s, who, ref, ActionWrap, items, func(item WrapItem, log iam.Recorder) (Wrapped, error) {
-		return s.wrap(ctx, who, ref, wrapping{plaintext: item.Plaintext, aad: item.AAD, log: log})
+		return s.wrap(ctx, who, ref, wrapping{plaintext: item.Plaintext, aad: item.AAD, unread: item.Unread, log: log})
 	})
 	if err != nil {
 		for _, o := range out {
@@ -71,6 +72,19 @@ func (s *Service) RewrapBatch(ctx context.Context, who iam.Caller, ref Ref, item
 	return out, nil
 }
 
+// TransferBatch is WrapBatch for Transfer, with two events for each item that reaches its other key.
+// It fails as a whole when the key that the items come from cannot be used at all; what is wrong with
+// a key that one of them goes to is the outcome of that one.
+func (s *Service) TransferBatch(ctx context.Context, who iam.Caller, ref Ref, items []Transfer) ([]Outcome[Transferred], error) {
+	out, err := runBatch(ctx, s, who, ref, ActionUnwrap, items, func(item Transfer, log iam.Recorder) (Transferred, error) {
+		return s.transfer(ctx, who, ref, item, log)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // runBatch does one thing to each item. It returns what there is also with an error, to be wiped.
 func runBatch[In, Out any](ctx context.Context, s *Service, who iam.Caller, ref Ref, action iam.Action,
 	items []In, do func(In, iam.Recorder) (Out, error),
@@ -82,13 +96,15 @@ func runBatch[In, Out any](ctx context.Context, s *Service, who iam.Caller, ref 
 		events = gathered{log: s.door.Log}
 		out    = make([]Outcome[Out], 0, len(items))
 		whole  error
+		usable bool // whether the key could be used for an item
 		held   = s.hub.Held()
 		pass   = s.hub.Enter()
 	)
-	for i, item := range items {
+	for _, item := range items {
 		result, err := do(item, &events)
 		out = append(out, Outcome[Out]{Result: result, Err: err})
-		if i == 0 && err != nil && !ofItem(err) || ctx.Err() != nil {
+		usable = usable || err == nil || errors.Is(err, ErrUnreadable) || isElsewhere(err)
+		if !usable && !ofItem(err) || ctx.Err() != nil {
 			whole = errors.Join(err, ctx.Err())
 			break
 		}
@@ -104,7 +120,7 @@ func runBatch[In, Out any](ctx context.Context, s *Service, who iam.Caller, ref 
 
 // ofItem tells a failure of one item from one that all others will have too.
 func ofItem(err error) bool {
-	return errors.Is(err, ErrField) || errors.Is(err, ErrUnreadable)
+	return errors.Is(err, ErrField) || errors.Is(err, ErrUnreadable) || isElsewhere(err)
 }
 
 // gathered is a recorder that keeps events back, so that those of a batch are written at once.

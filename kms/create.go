@@ -145,6 +145,11 @@ func (s *Service) create(ctx context.Context, who iam.Caller, v *visit, n NewKey
 	if err != nil {
 		return Created{}, err
 	}
+	if n.Transported != nil { // decrypted only for a key that has a place
+		if err := s.checkPlace(ctx, &k); err != nil {
+			return Created{}, err
+		}
+	}
 	out := Created{}
 	if n.Extractable {
 		out.Material = standardMaterial(n.Payload)
@@ -166,6 +171,30 @@ func (s *Service) create(ctx context.Context, who iam.Caller, v *visit, n NewKey
 	out.Key = k
 	out.Key.CheckValue = version.checkValue()
 	return out, s.insert(ctx, v, k, version)
+}
+
+// checkPlace returns why InsertKey would not take a key: its ring is not there, or an alias is taken.
+// A nil is no promise that it is still so then.
+func (s *Service) checkPlace(ctx context.Context, k *Key) error {
+	if k.Ring != DefaultRing {
+		there, err := s.store.HasRing(ctx, k.Instance, k.Ring)
+		switch {
+		case err != nil:
+			return fmt.Errorf("looking for key ring %s: %w", k.Ring, err)
+		case !there:
+			return ErrRingNotFound
+		}
+	}
+	for _, alias := range k.Aliases {
+		taken, err := s.takenFrom(ctx, *k, alias)
+		switch {
+		case err != nil:
+			return fmt.Errorf("looking for the alias of a new key: %w", err)
+		case taken:
+			return ErrAliasTaken
+		}
+	}
+	return nil
 }
 
 // standardMaterial returns a copy of what is imported, or fresh material.

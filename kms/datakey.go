@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"errors"
 
 	"strongroom/custody"
 	"strongroom/iam"
@@ -22,6 +23,7 @@ type Transfer struct {
 	AAD        []string // that it was wrapped with
 	To         Ref      // the other key, in the same or another instance
 	ToAAD      []string // to wrap it with from now on
+	Unread     error    // why the request could not be read: what comes of it; nil if it could
 }
 
 // Transferred is a data key that another key wraps now.
@@ -40,11 +42,11 @@ func (s *Service) Transfer(ctx context.Context, who iam.Caller, ref Ref, t Trans
 }
 
 func (s *Service) transfer(ctx context.Context, who iam.Caller, ref Ref, t Transfer, log iam.Recorder) (Transferred, error) {
-	if err := checkAAD(t.ToAAD); err != nil {
-		return Transferred{}, s.Refuse(ctx, who, ActionUnwrap, ref, err)
+	if t.Unread == nil {
+		t.Unread = checkAAD(t.ToAAD)
 	}
 	from, err := s.unwrap(ctx, who, ref, unwrapping{
-		ciphertext: t.Ciphertext, aad: t.AAD, log: log,
+		ciphertext: t.Ciphertext, aad: t.AAD, unread: t.Unread, log: log,
 		request: map[string]any{
 			"plaintextReturned": false, "targetInstanceID": string(t.To.Instance), "targetKeyId": clip(t.To.Key),
 		},
@@ -58,7 +60,18 @@ func (s *Service) transfer(ctx context.Context, who iam.Caller, ref Ref, t Trans
 		request: map[string]any{"sourceInstanceID": string(ref.Instance), "sourceKeyId": clip(ref.Key)},
 	})
 	if err != nil {
-		return Transferred{}, err
+		return Transferred{}, elsewhere{err}
 	}
 	return Transferred{Ciphertext: to.Ciphertext, Version: from.Version, Newest: to.Version}, nil
+}
+
+// elsewhere is a failure of the key that a data key goes to: the one that it comes from could be used.
+type elsewhere struct{ error }
+
+// Unwrap returns the failure.
+func (e elsewhere) Unwrap() error { return e.error }
+
+func isElsewhere(err error) bool {
+	var other elsewhere
+	return errors.As(err, &other)
 }

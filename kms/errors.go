@@ -38,6 +38,10 @@ var (
 	// ErrParameter is ErrField for a parameter of the query.
 	ErrParameter = fault.New(fault.Invalid, "a query parameter is not valid")
 
+	// ErrNoInstance and ErrNotRestricted are for the operator of the server.
+	ErrNoInstance    = fault.New(fault.NotFound, "there is no such Key Protect instance")
+	ErrNotRestricted = fault.New(fault.Conflict, "no policy restricts from where requests to the instance may come")
+
 	// ErrInUse refuses to delete an instance that holds keys.
 	ErrInUse = fault.New(fault.Conflict, "the instance holds keys")
 

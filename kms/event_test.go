@@ -2,6 +2,7 @@ package kms_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -69,6 +70,63 @@ func TestUsesAreRecorded(t *testing.T) {
 	wantError(t, h.Rotate(t.Context(), h.owner, h.ref("absent"), kms.NewVersion{}), kms.ErrKeyNotFound)
 	if ev := h.Log.Last(); h.Log.Len() != failures+1 || ev.Reason.Code != 404 || ev.Action != "kms.secrets.rotate" {
 		t.Errorf("a failed change: %+v", ev)
+	}
+}
+
+func TestDaysToExpiryAreCounted(t *testing.T) {
+	h := newHouse(t)
+	for after, want := range map[time.Duration]int{day - time.Second: 0, day: 1, 200 * 365 * day: 200 * 365} {
+		ref := h.create(t, kms.NewKey{Expires: h.Clock.Now().Add(after)})
+		h.wrap(t, ref, "data key")
+		if got := h.Log.Last().ResponseData["daysToKeyExpire"]; got != want {
+			t.Errorf("%v before: %v days", after, got)
+		}
+	}
+	ref := h.create(t, kms.NewKey{Expires: h.Clock.Now().AddDate(1000, 0, 0)}) // longer than any time.Duration
+	h.wrap(t, ref, "data key")
+	if got := h.Log.Last().ResponseData["daysToKeyExpire"]; got != 365_242 {
+		t.Errorf("a thousand years before: %v days", got)
+	}
+}
+
+func TestListsTellOfTheirRing(t *testing.T) {
+	h := newHouse(t)
+	ref, inRing := h.create(t, kms.NewKey{}), kms.Ref{Instance: h.ID, Ring: kms.DefaultRing}
+	for name, c := range map[string]struct {
+		list func() error
+		want map[string]any
+	}{
+		"keys": {func() error {
+			_, _, err := h.List(t.Context(), h.owner, h.ref(""), kms.ListRequest{Limit: 1})
+			return err
+		}, map[string]any{"totalResources": 0}},
+		"keys of a ring": {func() error {
+			_, _, err := h.List(t.Context(), h.owner, inRing, kms.ListRequest{States: []kms.State{kms.Active}, Limit: 1})
+			return err
+		}, map[string]any{"totalResources": 1, "keyRingId": "default"}},
+		"total of a ring": {func() error {
+			_, err := h.Count(t.Context(), h.owner, inRing, kms.ListRequest{States: []kms.State{kms.Active}})
+			return err
+		}, map[string]any{"totalResources": 1, "keyRingId": "default"}},
+		"registrations of a key": {func() error {
+			_, _, err := h.Registrations(t.Context(), h.owner, ref, kms.RegistrationQuery{Limit: 1})
+			return err
+		}, map[string]any{"totalResources": 0, "keyRingId": "default"}},
+	} {
+		wantError(t, c.list(), nil)
+		if diff := cmp.Diff(c.want, h.Log.Last().ResponseData); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestKeyThatWasNotMovedIsWhereItWas(t *testing.T) {
+	h := newHouse(t)
+	ref := h.create(t, kms.NewKey{})
+	_, err := h.MoveKey(t.Context(), h.owner, ref, "absent")
+	wantError(t, err, kms.ErrRingNotFound)
+	if ev := h.Log.Last(); ev.ResponseData["keyRingId"] != "default" || ev.RequestData["newValue.keyRingId"] != "absent" {
+		t.Errorf("asked %v, came to %v", ev.RequestData, ev.ResponseData)
 	}
 }
 

@@ -160,6 +160,25 @@ func TestWrongTransportIsRefused(t *testing.T) {
 	wantError(t, create(good(replaced)), kms.ErrImportTokenExpired)
 }
 
+// Who has two things wrong hears of the place of the key before anything is decrypted.
+func TestPlaceOfAKeyIsCheckedBeforeItsTransport(t *testing.T) {
+	h := newTokenHouse(t)
+	token := h.token(t, kms.NewImportToken{})
+	h.create(t, kms.NewKey{Aliases: []string{"taken"}})
+	h.Clock.Advance(10 * time.Minute)
+	create := func(ring kms.RingID, aliases ...string) error {
+		ref := h.ref("")
+		ref.Ring = ring
+		_, err := h.Create(t.Context(), h.owner, ref, kms.NewKey{
+			Name: "byok", Aliases: aliases, Transported: transport(t, token, material32),
+		})
+		return err
+	}
+	wantError(t, create("absent"), kms.ErrRingNotFound)
+	wantError(t, create("", "taken"), kms.ErrAliasTaken)
+	wantError(t, create("", "free"), kms.ErrImportTokenExpired)
+}
+
 func TestImportTokensAreOfOneInstance(t *testing.T) {
 	h := newTokenHouse(t)
 	token := h.token(t, kms.NewImportToken{})
@@ -268,6 +287,107 @@ func TestTransportKeysAreReadyBeforeTheyAreNeeded(t *testing.T) {
 	h.token(t, kms.NewImportToken{})
 	if made() != 2 {
 		t.Errorf("%d keys were made for two tokens", made())
+	}
+}
+
+// TestReadyTransportKeysOutliveTheServer shows that a start finds what was made ahead, and that each
+// key is taken once whoever asks.
+func TestReadyTransportKeysOutliveTheServer(t *testing.T) {
+	shared, err := theSharedModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHouse(t, func(c *kms.Config) { c.Module, c.TransportKeys = shared, 2 })
+	for range 2 {
+		wantError(t, h.PrepareTransport(t.Context()), nil)
+	}
+	before := shared.turn.Load()
+	h.Service = kms.New(h.Config(func(c *kms.Config) { c.Module, c.TransportKeys = shared, 2 }))
+	wantError(t, h.PrepareTransport(t.Context()), nil)
+	first, second := h.token(t, kms.NewImportToken{}), h.token(t, kms.NewImportToken{})
+	if n := shared.turn.Load() - before; n != 0 {
+		t.Errorf("%d keys were made after the start", n)
+	}
+	if bytes.Equal(first.Public, second.Public) {
+		t.Error("two tokens have one transport key")
+	}
+	in := kms.NewKey{Name: "byok", Transported: transport(t, second, material32)}
+	_, err = h.Create(t.Context(), h.owner, h.ref(""), in)
+	wantError(t, err, nil)
+	if n := h.CountRows(t, `SELECT count(*) FROM ready_transport_keys`); n != 0 {
+		t.Errorf("%d keys are still ready", n)
+	}
+}
+
+// newerMasters is the shared module as it would be with masters of another generation.
+type newerMasters struct{ *sharedModule }
+
+func (m newerMasters) Info() custody.Info {
+	info := m.sharedModule.Info()
+	info.Generation++
+	return info
+}
+
+func (m newerMasters) MakeTransport(ctx ctx) (custody.TransportKey, error) {
+	k, err := m.sharedModule.MakeTransport(ctx)
+	k.Generation++
+	return k, err
+}
+
+func TestReadyTransportKeysOfOtherMastersAreLeftAlone(t *testing.T) {
+	shared, err := theSharedModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHouse(t, func(c *kms.Config) { c.Module, c.TransportKeys = shared, 1 })
+	other := kms.New(h.Config(func(c *kms.Config) { c.Module, c.TransportKeys = newerMasters{shared}, 1 }))
+	wantError(t, other.PrepareTransport(t.Context()), nil)
+	before := shared.turn.Load()
+	h.token(t, kms.NewImportToken{})
+	if n := shared.turn.Load() - before; n != 1 {
+		t.Errorf("%d keys were made for the token, want 1", n)
+	}
+	if n := h.CountRows(t, `SELECT count(*) FROM ready_transport_keys`); n != 1 {
+		t.Errorf("%d keys are left of the other masters", n)
+	}
+}
+
+// slowModule draws a transport key only when it is told to.
+type slowModule struct {
+	*sharedModule
+	begun, finish chan struct{}
+}
+
+func (m slowModule) MakeTransport(ctx ctx) (custody.TransportKey, error) {
+	m.begun <- struct{}{}
+	<-m.finish
+	return m.sharedModule.MakeTransport(ctx)
+}
+
+// A server that stops, and a caller who leaves, do not wait for a transport key; it is there for
+// the next who needs one.
+func TestNobodyWaitsForATransportKeyLongerThanHeLikes(t *testing.T) {
+	shared, err := theSharedModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := slowModule{shared, make(chan struct{}), make(chan struct{})}
+	h := newHouse(t, func(c *kms.Config) { c.Module, c.TransportKeys = slow, 1 })
+	stopping, stop := context.WithCancel(t.Context())
+	prepared := make(chan error)
+	go func() { prepared <- h.PrepareTransport(stopping) }()
+	<-slow.begun
+	stop()
+	wantError(t, <-prepared, context.Canceled)
+	wantError(t, h.PrepareTransport(t.Context()), nil) // the key is still being made
+	_, err = h.CreateImportToken(stopping, h.owner, h.ref(""), kms.NewImportToken{})
+	wantError(t, err, context.Canceled)
+
+	before := shared.turn.Load()
+	close(slow.finish)
+	h.token(t, kms.NewImportToken{})
+	if n := shared.turn.Load() - before; n != 1 {
+		t.Errorf("%d keys were made, want the one that was begun", n)
 	}
 }
 

@@ -19,6 +19,7 @@ type Instance struct {
 	ID            InstanceID
 	Account       iam.AccountID
 	CRN           crn.CRN
+	Name          string
 	ResourceGroup string // its ID
 	Region        string
 	Revision      int64 // of the instance's record: creating a key checks it

@@ -198,6 +198,27 @@ func TestWaits(t *testing.T) {
 	wantError(t, purge(), kms.ErrKeyNotFound)
 }
 
+// TestChangesThatBeganEarlier lets requests find the key as others left it that began after them.
+func TestChangesThatBeganEarlier(t *testing.T) {
+	h := newHouse(t)
+	ref := h.create(t, kms.NewKey{})
+	for _, change := range []func() error{
+		func() error { return h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}) },
+		func() error { return h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}) },
+		func() error { return h.Disable(t.Context(), h.owner, ref) },
+		func() error { return h.Enable(t.Context(), h.owner, ref) },
+		func() error { _, err := h.Delete(t.Context(), h.owner, ref); return err },
+		func() error { _, err := h.Restore(t.Context(), h.owner, ref); return err },
+	} {
+		was := h.look(t, ref)
+		h.Clock.Advance(-time.Millisecond)
+		wantError(t, change(), nil) // no wait is set
+		if k := h.look(t, ref); k.Updated.Before(was.Updated) || k.Newest.Created.Before(was.Newest.Created) {
+			t.Errorf("updated %v, the version made %v; before %v, %v", k.Updated, k.Newest.Created, was.Updated, was.Newest.Created)
+		}
+	}
+}
+
 func TestRestoredKeyIsTheKeyThatWasDeleted(t *testing.T) {
 	h := newHouse(t)
 	ref := h.create(t, kms.NewKey{Name: "payments", Aliases: []string{"mine", "contested"}, Tags: []string{"team"}})

@@ -26,7 +26,7 @@ func (s *Service) List(ctx context.Context, who iam.Caller, ref Ref, req ListReq
 		if keys, err = s.store.ListKeys(ctx, q); err != nil {
 			return fmt.Errorf("listing keys of instance %s: %w", q.Instance, err)
 		}
-		v.event.ResponseData = map[string]any{"totalResources": len(keys)}
+		v.tellTotal(ref.Ring, len(keys))
 		if req.Total {
 			total, err = s.store.CountKeys(ctx, q)
 		}
@@ -42,7 +42,7 @@ func (s *Service) List(ctx context.Context, who iam.Caller, ref Ref, req ListReq
 func (s *Service) Count(ctx context.Context, who iam.Caller, ref Ref, req ListRequest) (total int, err error) {
 	err = s.view(ctx, who, ref, ActionHead, req, func(v *visit, q Query) (err error) {
 		total, err = s.store.CountKeys(ctx, q)
-		v.event.ResponseData = map[string]any{"totalResources": total}
+		v.tellTotal(ref.Ring, total)
 		return err
 	})
 	if err != nil {

@@ -28,6 +28,9 @@ func (s *Service) MoveKey(ctx context.Context, who iam.Caller, ref Ref, to RingI
 			v.tell(&k, nil)
 			return k, nil, nil
 		})
+		if err != nil {
+			v.tell(&v.record.Key, nil) // it is where it was
+		}
 		return err
 	}})
 	if err != nil {

@@ -260,25 +260,25 @@ func (s *Service) retry(change func() error) error {
 // may see if ref names none. Of the query, Retained, Pattern, Limit, Offset and Total count.
 func (s *Service) Registrations(ctx context.Context, who iam.Caller, ref Ref, q RegistrationQuery) (list []Registration, total int, err error) {
 	q.Instance, q.Ring = ref.Instance, ref.Ring
-	read := func(v *visit) error {
+	read := func(v *visit, ring RingID) error {
 		if q.Key == "" && q.Pattern != nil && q.Pattern.leading(8) {
 			return errOpenPattern
 		}
 		if list, total, err = s.store.ListRegistrations(ctx, q); err != nil {
 			return fmt.Errorf("listing registrations of instance %s: %w", q.Instance, err)
 		}
-		v.event.ResponseData = map[string]any{"totalResources": len(list)}
+		v.tellTotal(ring, len(list))
 		return nil
 	}
 	if ref.Key == "" {
 		err = s.viewScope(ctx, who, ref, ActionRegistrationList, func(v *visit, scope iam.Scope) error {
 			q.Scope = scope
-			return read(v)
+			return read(v, ref.Ring)
 		})
 	} else {
 		err = s.visit(ctx, who, ref, operation{action: ActionRegistrationList, act: func(v *visit) error {
 			q.Key, q.Scope = v.record.ID, iam.Scope{All: true}
-			return read(v)
+			return read(v, v.record.Ring)
 		}})
 	}
 	if err != nil {

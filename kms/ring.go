@@ -25,6 +25,8 @@ type RingStore interface {
 	// InsertRing adds a ring. It fails with ErrRingTaken, with ErrRingQuota when there are most
 	// rings already, and with kind Stale like InsertKey.
 	InsertRing(ctx context.Context, in InstanceID, r Ring, most int, instanceRevision int64, ev *audit.Event) error
+	// HasRing reports whether an instance has a ring besides the default one.
+	HasRing(ctx context.Context, in InstanceID, id RingID) (bool, error)
 	// ListRings returns the rings of an instance by their IDs, without the default one.
 	ListRings(ctx context.Context, in InstanceID, limit, offset int) ([]Ring, error)
 	// CountRings returns how many there are, without the default one.

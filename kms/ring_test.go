@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"strongroom/iam"
 	"strongroom/kms"
@@ -109,6 +110,21 @@ func TestRingWithKeysIsNotDeleted(t *testing.T) {
 	}
 	if got := h.rings(t, 10, 0); !slices.Equal(got, []kms.RingID{"default"}) {
 		t.Errorf("rings %v", got)
+	}
+}
+
+// A deleted key that moves because its ring is deleted has been updated like one that is moved.
+func TestDeletionOfARingUpdatesTheKeysThatMove(t *testing.T) {
+	h := newHouse(t)
+	h.newRing(t, "team-a")
+	ref := h.ringKey(t, "team-a", "mine")
+	_, err := h.Delete(t.Context(), h.owner, ref)
+	wantError(t, err, nil)
+	h.Clock.Advance(time.Hour)
+	wantError(t, h.DeleteRing(t.Context(), h.owner, h.ID, "team-a", true), nil)
+	k, err := h.Metadata(t.Context(), h.owner, ref)
+	if err != nil || !k.Updated.Equal(h.Clock.Now()) {
+		t.Errorf("updated at %s, want %s; %v", k.Updated, h.Clock.Now(), err)
 	}
 }
 

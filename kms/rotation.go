@@ -41,7 +41,7 @@ func (s *Service) Rotate(ctx context.Context, who iam.Caller, ref Ref, n NewVers
 }
 
 func (s *Service) rotate(ctx context.Context, v *visit, n NewVersion) error {
-	next := Version{Stamp: Stamp{ID: VersionID(uuid.NewString()), Created: v.now}}
+	next := Version{Stamp: Stamp{ID: VersionID(uuid.NewString())}}
 	next.First = n.first.made(v.record.ID, next.ID)
 	v.tell(&v.record.Key, nil)
 	_, err := s.update(ctx, v, func(k Key) (Key, *Version, error) {
@@ -53,7 +53,7 @@ func (s *Service) rotate(ctx context.Context, v *visit, n NewVersion) error {
 				return Key{}, nil, err
 			}
 		}
-		next.Number = k.Newest.Number + 1
+		next.Number, next.Created = k.Newest.Number+1, v.now
 		k.Newest = next.Stamp
 		k.Updated, k.Rotated, k.Notified = v.now, v.now, v.now
 		return k, &next, nil

@@ -91,9 +91,16 @@ func (n NewKey) checkTags(time.Time) error {
 	return nil
 }
 
+// checkExpiry bounds the date by what RFC 3339 can express: clients that cannot read the date of one
+// key cannot read a list that it is in.
 func (n NewKey) checkExpiry(now time.Time) error {
-	if !n.Expires.IsZero() && !n.Expires.After(now) {
+	switch {
+	case n.Expires.IsZero():
+		return nil
+	case !n.Expires.After(now):
 		return ErrField.On("expirationDate", "a date in the future")
+	case n.Expires.UTC().Year() > 9999:
+		return ErrField.On("expirationDate", "a date before the year 10000")
 	}
 	return nil
 }

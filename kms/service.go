@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,11 @@ type Config struct {
 	LoadedKeys int
 	// TransportKeys is how many transport keys for import tokens are made ahead; zero means 2.
 	TransportKeys int
+	// MaxMeters is how many kinds of requests the metrics of instances count, of which one account can
+	// have a tenth; zero means 20,000, which take 8 MiB.
+	MaxMeters int
+	// GroupName tells the name of a resource group for metrics; nil means that its ID is used.
+	GroupName func(ctx context.Context, id string) (string, error)
 	// MaxRings is how many key rings an instance can have besides the default one; zero means
 	// [MaxRings].
 	MaxRings int
@@ -68,6 +74,9 @@ type Service struct {
 	mover     Mover // nil if keys cannot be moved
 	moved     atomic.Uint64
 	uses      uses
+
+	meters    *meters
+	groupName func(ctx context.Context, id string) (string, error)
 }
 
 // keyRef and aliasRef name what is cached: both are unique in an instance only.
@@ -98,6 +107,9 @@ func New(c Config) *Service {
 	if c.TransportKeys == 0 {
 		c.TransportKeys = defaultTransportKeys
 	}
+	if c.MaxMeters == 0 {
+		c.MaxMeters = defaultMeters
+	}
 	if c.MaxRings == 0 {
 		c.MaxRings = MaxRings
 	}
@@ -111,7 +123,9 @@ func New(c Config) *Service {
 		policies: lease.NewCache[InstanceID, *InstancePolicies](c.Hub, c.CachedKeys, nil),
 		loaded:   newLoadedKeys(c.Module, c.LoadedKeys),
 
-		transport: newTransportPool(c.Module, c.TransportKeys),
+		transport: newTransportPool(&c),
+
+		meters: newMeters(c.MaxMeters, c.Now()), groupName: c.GroupName,
 	}
 	s.mover, _ = c.Module.(Mover)
 	c.Hub.Watch(s.changed, ChangeKey, ChangeAlias, ChangeInstance, ChangePolicies, ChangeMasters)

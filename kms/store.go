@@ -27,6 +27,7 @@ type Store interface {
 	InstancePolicyStore
 	JobStore
 	ImportTokenStore
+	TransportStore
 	RepeatStore
 	CensusStore
 	MoveStore

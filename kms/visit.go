@@ -233,7 +233,8 @@ func (s *Service) update(ctx context.Context, v *visit, do func(Key) (Key, *Vers
 }
 
 // updateBy is update with another way to store the key, which fails with kind Stale when the
-// stored key has another revision.
+// stored key has another revision. The time of the visit becomes that of the change: not before the
+// change that was made last, also when that one began later.
 func (s *Service) updateBy(ctx context.Context, v *visit, write func(context.Context, Key, *audit.Event) error,
 	do func(Key) (Key, error),
 ) (Key, error) {
@@ -241,6 +242,9 @@ func (s *Service) updateBy(ctx context.Context, v *visit, write func(context.Con
 		was, err := s.fresh(ctx, v)
 		if err != nil {
 			return Key{}, err
+		}
+		if was.Updated.After(v.now) {
+			v.now = was.Updated
 		}
 		next, err := do(was)
 		if err != nil {
@@ -267,9 +271,17 @@ func (v *visit) tell(k *Key, more map[string]any) {
 	}
 	if !k.Expires.IsZero() {
 		data["expirationDate"] = k.Expires.UTC().Format(time.RFC3339)
-		data["daysToKeyExpire"] = int(math.Floor(k.Expires.Sub(v.now).Hours() / 24))
+		data["daysToKeyExpire"] = int(math.Floor(float64(k.Expires.Unix()-v.now.Unix()) / day.Seconds()))
 	}
 	v.event.ResponseData = data
+}
+
+// tellTotal adds to the event of a list how many it returns, and of which ring if that is known.
+func (v *visit) tellTotal(ring RingID, total int) {
+	v.event.ResponseData = map[string]any{"totalResources": total}
+	if ring != "" {
+		v.event.ResponseData["keyRingId"] = clip(string(ring))
+	}
 }
 
 // keyType is what events call the two kinds of keys.

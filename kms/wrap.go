@@ -48,6 +48,7 @@ func (s *Service) Wrap(ctx context.Context, who iam.Caller, ref Ref, plaintext c
 type wrapping struct {
 	plaintext custody.Secret
 	aad       []string
+	unread    error          // why the plaintext could not be read; nil if it could
 	log       iam.Recorder   // where the event goes; nil means the log of the service
 	request   map[string]any // what more the event tells of the request
 }
@@ -57,7 +58,10 @@ func (s *Service) wrap(ctx context.Context, who iam.Caller, ref Ref, w wrapping)
 	err := s.visit(ctx, who, ref, operation{
 		action: ActionWrap, log: w.log,
 		check: func() error {
-			if w.plaintext.Len() > maxWrapSize {
+			switch {
+			case w.unread != nil:
+				return w.unread
+			case w.plaintext.Len() > maxWrapSize:
 				return ErrField.On("plaintext", "at most 7500 bytes, base64 encoded")
 			}
 			return checkAAD(w.aad)
@@ -100,6 +104,7 @@ func (s *Service) Unwrap(ctx context.Context, who iam.Caller, ref Ref, ciphertex
 type unwrapping struct {
 	ciphertext string
 	aad        []string
+	unread     error          // why the rest of the request could not be read; nil if it could
 	log        iam.Recorder   // where the event goes; nil means the log of the service
 	request    map[string]any // what more the event tells of the request
 }
@@ -111,7 +116,12 @@ func (s *Service) unwrap(ctx context.Context, who iam.Caller, ref Ref, u unwrapp
 	)
 	err := s.visit(ctx, who, ref, operation{
 		action: ActionUnwrap, log: u.log,
-		check: func() (err error) { e, err = checkWrapped(u.ciphertext, u.aad); return err },
+		check: func() (err error) {
+			if e, err = checkWrapped(u.ciphertext, u.aad); err != nil {
+				return err
+			}
+			return u.unread
+		},
 		act: func(v *visit) (err error) {
 			out.Plaintext.Wipe()
 			out = Unwrapped{}

@@ -69,7 +69,7 @@ func build(ctx context.Context, c *core, url string) (*house, error) {
 		Store: c.db.Keys(), Instances: instances{h}, Module: c.rack, Hub: c.hub,
 		Decider: h.access, Viewer: h.access, Log: c.audit, Now: c.now,
 		RotationWait: c.config.Keys.RotationWait, EnableWait: c.config.Keys.EnableWait, RestoreWait: c.config.Keys.RestoreWait,
-		PurgeWait: c.config.Keys.PurgeWait, SyncWait: c.config.Keys.SyncWait,
+		PurgeWait: c.config.Keys.PurgeWait, SyncWait: c.config.Keys.SyncWait, GroupName: h.groupName,
 	})
 	h.resources = resource.New(resource.Config{
 		Store: c.db.Resources(), Decider: h.access, Log: c.audit, Hub: c.hub, Vault: c.vault,
@@ -109,6 +109,11 @@ func (h *house) resourceGroup(ctx context.Context, instance crn.CRN) (string, er
 	return string(i.ResourceGroup), err
 }
 
+// groupName tells metrics the name of a resource group.
+func (h *house) groupName(ctx context.Context, id string) (string, error) {
+	return h.resources.GroupName(ctx, resource.GroupID(id))
+}
+
 // instances tells the key service of its instances.
 type instances struct{ h *house }
 
@@ -129,7 +134,7 @@ var errNotOurs = fault.New(fault.NotFound, "no such instance")
 
 func kmsInstance(i resource.Instance) kms.Instance {
 	return kms.Instance{
-		ID: kms.InstanceID(i.ID), Account: i.Account, CRN: i.CRN(),
+		ID: kms.InstanceID(i.ID), Account: i.Account, CRN: i.CRN(), Name: i.Name,
 		ResourceGroup: string(i.ResourceGroup), Region: i.Region, Revision: i.Revision,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"strongroom/kms"
 	"strongroom/masters"
 	"strongroom/sqlstore"
 )
@@ -37,6 +38,14 @@ func newMetrics(db *sqlstore.DB) *metrics {
 			Name: "strongroom_database_statements_total", Help: "Statements sent to the database.",
 		}, func() float64 { return float64(db.Statements()) }))
 	return m
+}
+
+// countUncounted shows what the metrics that tenants read are lacking.
+func (m *metrics) countUncounted(keys *kms.Service) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "strongroom_instance_metrics_uncounted_total",
+		Help: "Requests that the metrics of instances lack, as too many kinds of them were counted.",
+	}, func() float64 { return float64(keys.Uncounted()) }))
 }
 
 // watchMasters shows how the moving of keys to newer masters goes on.

@@ -8,11 +8,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 
 	ours "strongroom/api/strongroom"
 	"strongroom/custody"
 	"strongroom/iam"
+	"strongroom/kms"
 )
 
 // offline opens a data folder whose server is stopped, lets do work on it, and
@@ -82,6 +85,20 @@ func Bootstrap(ctx context.Context, cfg Config, stderr io.Writer, reset bool) (f
 	return file, err
 }
 
+// WithKeys opens a data folder whose server is stopped, and lets do work with a key service like
+// that of the server, whose waits are the default ones. Benchmarks fill a folder in this way.
+func WithKeys(ctx context.Context, cfg Config, stderr io.Writer, do func(kms.Config) error) error {
+	if err := inUse(cfg); err != nil {
+		return err
+	}
+	return offline(ctx, cfg, stderr, func(h *house) error {
+		return do(kms.Config{
+			Store: h.db.Keys(), Instances: instances{h}, Module: h.rack, Hub: h.hub,
+			Decider: h.access, Viewer: h.access, Log: h.audit, Now: h.now,
+		})
+	})
+}
+
 // NewAccount says which account to make, and for whom.
 type NewAccount struct {
 	Name                       string
@@ -132,6 +149,26 @@ func ListAccounts(ctx context.Context, cfg Config, stderr io.Writer) (list []Acc
 		return err
 	})
 	return list, err
+}
+
+// UnlockNetwork switches off the policies of a Key Protect instance that say from
+// where requests may come, and returns their types.
+func UnlockNetwork(ctx context.Context, cfg Config, stderr io.Writer, instance string) (off []string, err error) {
+	if err := inUse(cfg); err != nil {
+		return nil, err
+	}
+	by := strconv.Itoa(os.Getuid())
+	if person, err := user.Current(); err == nil {
+		by = person.Username
+	}
+	err = offline(ctx, cfg, stderr, func(h *house) error {
+		types, err := h.keys.UnlockNetwork(ctx, kms.InstanceID(instance), by)
+		for _, t := range types {
+			off = append(off, string(t))
+		}
+		return err
+	})
+	return off, err
 }
 
 // VerifyAudit checks the audit log of a data folder without opening it for

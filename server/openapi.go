@@ -14,6 +14,8 @@ func descriptionHandler(version, url string) (http.HandlerFunc, error) {
 	text, err := httpface.Description{
 		Title:   "Strongroom",
 		Summary: "Key management that speaks IBM Cloud Key Protect, and the service's own operations.",
+		Text: "Bodies of requests are read as JSON whatever their Content-Type says. The names of members are matched " +
+			"without regard to case, and a member that is null is one that is not there. A body that is null is an empty one.",
 		Version: version, URL: url,
 	}.Describe(keyprotect.Description(), ours.Description())
 	if err != nil {

@@ -6,92 +6,111 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-func TestSlowClientsAreLetGo(t *testing.T) {
-	const patience = 200 * time.Millisecond
-	read, wrote := make(chan error, 1), make(chan error, 1)
-	s := httptest.NewServer(paced(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := io.ReadAll(r.Body)
-		read <- err
-		if r.URL.Path == "/endless" {
-			for err == nil {
-				_, err = w.Write(make([]byte, 64<<10))
-			}
-			wrote <- err
-		}
-	}), patience, patience))
-	defer s.Close()
+// pipes is a listener whose connections are pipes in memory: their deadlines go by the clock of a
+// bubble, and not by how busy the machine is.
+type pipes struct {
+	accepted chan net.Conn
+	closed   chan struct{}
+}
 
-	dial := func(request string) net.Conn {
-		t.Helper()
-		c, err := net.Dial("tcp", s.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		if _, err := io.WriteString(c, request); err != nil {
-			t.Fatal(err)
-		}
-		return c
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.accepted:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
 	}
-	fails := func(what string, from chan error) {
+}
+
+func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+// servePaced serves a handler, paced, and returns how to connect to it.
+func servePaced(t *testing.T, patience time.Duration, h http.HandlerFunc) (dial func(request string) net.Conn) {
+	t.Helper()
+	l := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
+	s := &http.Server{Handler: paced(h, patience, patience)}
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close() })
+	return func(request string) net.Conn {
 		t.Helper()
-		select {
-		case err := <-from:
-			if err == nil {
-				t.Error(what + " was waited for")
+		client, server := net.Pipe()
+		t.Cleanup(func() { _ = client.Close() })
+		l.accepted <- server
+		if _, err := io.WriteString(client, request); err != nil {
+			t.Fatal(err)
+		}
+		return client
+	}
+}
+
+func TestSlowClientsAreLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const patience = 30 * time.Second
+		read, wrote := make(chan error, 1), make(chan error, 1)
+		dial := servePaced(t, patience, func(w http.ResponseWriter, r *http.Request) {
+			_, err := io.ReadAll(r.Body)
+			read <- err
+			if r.URL.Path == "/endless" {
+				for err == nil {
+					_, err = w.Write(make([]byte, 64<<10))
+				}
+				wrote <- err
 			}
-		case <-time.After(30 * time.Second):
-			t.Error(what + " is waited for")
+		})
+		fails := func(what string, from chan error) {
+			t.Helper()
+			begin := time.Now()
+			if err := <-from; err == nil || time.Since(begin) != patience {
+				t.Errorf("%s is waited for %v, and then: %v", what, time.Since(begin), err)
+			}
 		}
-	}
-	dial("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
-	fails("a body that does not come", read)
-	dial("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n") // and never reads
-	<-read
-	fails("an answer that is not taken", wrote)
+		dial("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+		fails("a body that does not come", read)
+		dial("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n") // and never reads
+		<-read
+		fails("an answer that is not taken", wrote)
+	})
 }
 
 // TestLongWorkIsNotCutOff: only the client is hurried, also on a connection that
 // is used again.
 func TestLongWorkIsNotCutOff(t *testing.T) {
-	const patience = 100 * time.Millisecond
-	s := httptest.NewServer(paced(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		for _, piece := range []string{string(body), "done"} {
-			select {
-			case <-r.Context().Done():
-				piece = "cancelled"
-			case <-time.After(3 * patience):
+	synctest.Test(t, func(t *testing.T) {
+		const patience = 30 * time.Second
+		dial := servePaced(t, patience, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			for _, piece := range []string{string(body), "done"} {
+				select {
+				case <-r.Context().Done():
+					piece = "cancelled"
+				case <-time.After(3 * patience):
+				}
+				fmt.Fprintln(w, piece)
+				_ = http.NewResponseController(w).Flush()
 			}
-			fmt.Fprintln(w, piece)
-			_ = http.NewResponseController(w).Flush()
+		})
+		c := dial("")
+		answers := bufio.NewReader(c)
+		for range 2 {
+			if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nwork"); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			if got := strings.Fields(string(body)); err != nil || len(got) != 2 || got[0] != "work" || got[1] != "done" {
+				t.Errorf("the answer is %q, %v", body, err)
+			}
+			time.Sleep(2 * patience) // of the bubble
 		}
-	}), patience, patience))
-	defer s.Close()
-	c, err := net.Dial("tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	answers := bufio.NewReader(c)
-	for range 2 {
-		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nwork"); err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.ReadResponse(answers, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(resp.Body)
-		if got := strings.Fields(string(body)); err != nil || len(got) != 2 || got[0] != "work" || got[1] != "done" {
-			t.Errorf("the answer is %q, %v", body, err)
-		}
-		time.Sleep(2 * patience)
-	}
+	})
 }

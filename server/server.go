@@ -111,11 +111,12 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 	if err != nil {
 		return err
 	}
+	s.metrics.countUncounted(h.keys)
 	faces := new(httpface.Router)
 	for _, face := range []*httpface.Face[iam.Caller]{
 		keyprotect.New(keyprotect.Config{
 			Keys: h.keys, Identities: h.identities, Log: h.audit, Region: h.fixed.region, Port: s.control.port(),
-			Now: h.now, Logger: h.log,
+			Now: h.now, Logger: h.log, Observe: h.keys.Observe,
 		}),
 		iamidentity.New(iamidentity.Config{
 			Identities: h.identities, Log: h.audit, PublicURL: s.control.url, Now: h.now, Logger: h.log,
@@ -127,7 +128,9 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 			Resources: h.resources, Identities: h.identities, Log: h.audit,
 			PublicURL: s.control.url, S3URL: s.s3.url, Region: h.fixed.region, Now: h.now, Logger: h.log,
 		}),
-		ours.New(ours.Config{Activity: h.activity, Masters: h.masters, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log}),
+		ours.New(ours.Config{
+			Activity: h.activity, Keys: h.keys, Masters: h.masters, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log,
+		}),
 	} {
 		s.routes = append(s.routes, httpface.Mount(faces, face)...)
 	}
@@ -228,6 +231,7 @@ func (h *house) jobs() []job {
 		{"preparing transport keys", every(prepareEvery, h.keys.PrepareTransport)},
 		{"forgetting transport keys", every(forgetEvery, h.keys.ForgetTransportKeys)},
 		{"forgetting old requests", every(forgetEvery, h.keys.ForgetRepeats)},
+		{"forgetting old metrics", every(forgetEvery, h.keys.SweepMetrics)},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,13 @@ type DB struct {
 	rowKey     atomic.Pointer[rowKey]
 	statements atomic.Uint64
 	committed  chan struct{} // capacity 1; signalled when the outbox has grown
+	rosters    *rosters
+
+	closing context.Context // ends what reads in the background
+	end     context.CancelFunc
+	mu      sync.Mutex // guards closed
+	closed  bool
+	reading sync.WaitGroup // what reads in the background
 }
 
 // Open opens the database, creates it if it is absent, and brings its schema up
@@ -70,13 +78,16 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening database %s: %w", o.Path, err), writer.Close())
 	}
+	closing, end := context.WithCancel(context.WithoutCancel(ctx))
 	readers := max(4, runtime.NumCPU())
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
-	return &DB{
+	db := &DB{
 		writer: writer, reader: reader, server: o.Server, hub: o.Hub, now: o.Now, log: o.Log,
-		committed: make(chan struct{}, 1),
-	}, nil
+		committed: make(chan struct{}, 1), closing: closing, end: end,
+	}
+	db.rosters = newRosters(db)
+	return db, nil
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {
@@ -92,8 +103,23 @@ func migrate(ctx context.Context, db *sql.DB) error {
 
 // Close folds the write-ahead log into the database and closes it.
 func (db *DB) Close() error {
+	db.mu.Lock()
+	db.closed = true
+	db.mu.Unlock()
+	db.end()
+	db.reading.Wait()
 	_, err := db.writer.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
 	return errors.Join(err, db.reader.Close(), db.writer.Close())
+}
+
+// background runs something that reads until it returns or the database is closed, and its context
+// ends.
+func (db *DB) background(read func(context.Context)) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if !db.closed {
+		db.reading.Go(func() { read(db.closing) })
+	}
 }
 
 // Ping reports whether the database answers.

@@ -204,8 +204,13 @@ func (s *Masters) Retire(ctx context.Context, number uint32, last masters.State,
 		if err := s.putGeneration(ctx, t, g, was); err != nil {
 			return err
 		}
-		if _, err := t.exec(ctx, `DELETE FROM instance_keys WHERE generation = $1`, int64(number)); err != nil {
-			return err
+		for _, statement := range []string{
+			`DELETE FROM instance_keys WHERE generation = $1`,
+			`DELETE FROM ready_transport_keys WHERE generation = $1`,
+		} {
+			if _, err := t.exec(ctx, statement, int64(number)); err != nil {
+				return err
+			}
 		}
 		_, err = t.exec(ctx, `DELETE FROM secrets WHERE kind = $1 AND id = $2`, masters.SystemKey, fmt.Sprint(number))
 		if err != nil {

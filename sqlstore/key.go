@@ -70,33 +70,61 @@ func (s *Keys) Resolve(ctx context.Context, in kms.InstanceID, alias string) (km
 
 // InsertKey implements kms.Store.
 func (s *Keys) InsertKey(ctx context.Context, k kms.Key, v kms.Version, instanceRevision int64, ev *audit.Event) error {
+	return s.InsertKeys(ctx, instanceRevision, Insertion{Key: k, Version: v, Event: ev})
+}
+
+// Insertion is what [Keys.InsertKeys] adds: a key, its first version and the event of that.
+type Insertion struct {
+	Key     kms.Key
+	Version kms.Version
+	Event   *audit.Event
+}
+
+// InsertKeys is InsertKey for several keys of an instance, of which all are added or none. Those
+// whose IDs follow each other are added fastest.
+func (s *Keys) InsertKeys(ctx context.Context, instanceRevision int64, all ...Insertion) error {
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
-		if err := t.instanceActive(ctx, k.Instance, instanceRevision); err != nil {
-			return err
-		}
-		if err := t.needRing(ctx, k.Instance, k.Ring); err != nil {
-			return err
-		}
-		for _, alias := range k.Aliases {
-			if err := t.takeAlias(ctx, k, alias); err != nil {
+		keys := make([]kms.Key, 0, len(all))
+		for i, one := range all {
+			if i == 0 || one.Key.Instance != all[i-1].Key.Instance {
+				if err := t.instanceActive(ctx, one.Key.Instance, instanceRevision); err != nil {
+					return err
+				}
+			}
+			if err := s.addKey(ctx, t, one.Key, one.Version); err != nil {
 				return err
 			}
+			if err := t.record(ctx, one.Event); err != nil {
+				return err
+			}
+			keys = append(keys, one.Key)
 		}
-		if err := s.insertKey(ctx, t, k); err != nil {
-			return err
-		}
-		if err := t.putName(ctx, k); err != nil {
-			return err
-		}
-		if err := s.insertVersion(ctx, t, k, v); err != nil {
-			return err
-		}
-		if err := t.count(ctx, k, 1); err != nil {
-			return err
-		}
-		t.changed(kms.ChangeKey, string(k.Instance), string(k.ID))
-		return t.record(ctx, ev)
+		return t.putNames(ctx, keys)
 	})
+}
+
+// addKey adds a key with its first version, and all that is kept elsewhere to find or count it by
+// but its names.
+func (s *Keys) addKey(ctx context.Context, t *tx, k kms.Key, v kms.Version) error {
+	if err := t.needRing(ctx, k.Instance, k.Ring); err != nil {
+		return err
+	}
+	for _, alias := range k.Aliases {
+		if err := t.takeAlias(ctx, k, alias); err != nil {
+			return err
+		}
+	}
+	if err := s.insertKey(ctx, t, k); err != nil {
+		return err
+	}
+	if err := s.insertVersion(ctx, t, k, v); err != nil {
+		return err
+	}
+	if err := t.count(ctx, k, 1); err != nil {
+		return err
+	}
+	t.changed(kms.ChangeKey, string(k.Instance), string(k.ID))
+	return nil
 }
 
 // instanceActive returns ErrStale unless the instance is active and at the revision.

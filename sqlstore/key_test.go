@@ -135,34 +135,3 @@ func TestRefusedWriteChangesNothing(t *testing.T) {
 		t.Errorf("before: %s\nafter: %s", before, after)
 	}
 }
-
-// BenchmarkListKeys reads pages of 200 from an instance with 100,000 keys.
-func BenchmarkListKeys(b *testing.B) {
-	const many = 100_000
-	_, keys, k, _ := keyStore(b)
-	k.Aliases = nil
-	for range 10 {
-		ids := make([]kms.KeyID, many/10)
-		for i := range ids {
-			ids[i] = kms.KeyID(uuid.NewString())
-		}
-		if err := keys.Fill(b.Context(), k, ids); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for _, by := range []kms.Property{kms.ByID, kms.ByCreated} {
-		for _, offset := range []int{0, many / 2, many - 200} {
-			b.Run(fmt.Sprintf("by %s from %d", by, offset), func(b *testing.B) {
-				for b.Loop() {
-					page, err := keys.ListKeys(b.Context(), kms.Query{
-						Instance: k.Instance, Scope: iam.Scope{All: true}, States: []kms.State{1, 2, 3},
-						Sort: []kms.Order{{By: by}}, Limit: 200, Offset: offset,
-					})
-					if err != nil || len(page) != 200 {
-						b.Fatalf("%d keys, %v", len(page), err)
-					}
-				}
-			})
-		}
-	}
-}

@@ -6,15 +6,22 @@ import (
 	"slices"
 	"strings"
 
+	"strongroom/iam"
 	"strongroom/kms"
 )
 
-// ListKeys implements kms.KeyStore. The page is found in an index that covers what is asked for,
-// and only the rows on it are read.
+// ListKeys implements kms.KeyStore. The page is found in the roster of the instance, or in an index
+// that covers what is asked for while there is no roster, and only the rows on it are read.
 func (s *Keys) ListKeys(ctx context.Context, q kms.Query) ([]kms.Key, error) {
-	switch {
-	case q.Search != nil:
+	if q.Search != nil {
 		return s.searchKeys(ctx, q)
+	}
+	r, err := s.db.rosters.get(ctx, q.Instance)
+	switch {
+	case err != nil:
+		return nil, err
+	case r != nil:
+		return s.pickRoster(ctx, r, q, nil)
 	case !q.Scope.Exact():
 		return s.pick(ctx, q, func(id, ring string) bool { return q.Scope.Allows(ring, id) })
 	}
@@ -72,9 +79,18 @@ func (s *Keys) listStretch(ctx context.Context, part stretch, narrow kms.Propert
 
 // CountKeys implements kms.KeyStore.
 func (s *Keys) CountKeys(ctx context.Context, q kms.Query) (n int, err error) {
-	switch {
-	case q.Search != nil:
+	if q.Search != nil {
 		return s.countFound(ctx, q)
+	}
+	if countable(stretch{Query: q}) {
+		return s.countStretch(ctx, stretch{Query: q}, "")
+	}
+	r, err := s.db.rosters.get(ctx, q.Instance)
+	switch {
+	case err != nil:
+		return 0, err
+	case r != nil:
+		return s.countRoster(ctx, r, q, nil)
 	case !q.Scope.Exact():
 		return n, s.walk(ctx, q, func(id, ring string) bool {
 			if q.Scope.Allows(ring, id) {
@@ -124,7 +140,7 @@ func (s *Keys) pick(ctx context.Context, q kms.Query, wanted func(id, ring strin
 	if err != nil {
 		return nil, err
 	}
-	return s.keysIn(ctx, q, ids)
+	return s.keysAt(ctx, q, ids)
 }
 
 // walk calls found with the IDs and rings of the keys that q asks for, but for its search, in its
@@ -167,15 +183,45 @@ func (s *Keys) walkStretch(ctx context.Context, part stretch, narrow kms.Propert
 	return true, rows.Err()
 }
 
-// keysIn returns those of the keys that q asks for, in its order, but for its search.
+// readAtOnce is how many keys are read by one statement that names them: SQLite takes a time for
+// placeholders that grows with the square of their number.
+const readAtOnce = 200
+
+// keysIn returns those of a few keys that q asks for, in its order, but for its search.
 func (s *Keys) keysIn(ctx context.Context, q kms.Query, ids []string) ([]kms.Key, error) {
+	return s.readKeys(ctx, q, ids, " ORDER BY "+unindexed(q.Sort))
+}
+
+// keysAt returns those of the keys that q asks for, in the order of the IDs, but for its search.
+func (s *Keys) keysAt(ctx context.Context, q kms.Query, ids []string) ([]kms.Key, error) {
+	at := make(map[kms.KeyID]int, len(ids))
+	for i, id := range ids {
+		at[kms.KeyID(id)] = i
+	}
+	keys := make([]kms.Key, 0, len(ids))
+	for some := range slices.Chunk(ids, readAtOnce) {
+		part, err := s.readKeys(ctx, q, some, "")
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, part...)
+	}
+	slices.SortFunc(keys, func(a, b kms.Key) int { return at[a.ID] - at[b.ID] })
+	return keys, nil
+}
+
+// readKeys reads keys by their IDs, for which SQLite is left nothing else to find them by.
+func (s *Keys) readKeys(ctx context.Context, q kms.Query, ids []string, order string) ([]kms.Key, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
+	plain := q
+	plain.Sort, plain.Scope = nil, iam.Scope{All: true}
 	var c conditions
-	where := c.keys(q, "") + " AND " + c.among("k.id", ids)
-	rows, err := s.db.query(ctx, `SELECT `+keyColumns+` FROM keys k WHERE `+where+` ORDER BY `+unindexed(q.Sort), c.args...)
-	return collect(rows, err, s.scanKey)
+	where := c.keys(plain, "") + " AND " + c.among("k.id", ids)
+	rows, err := s.db.query(ctx, `SELECT `+keyColumns+` FROM keys k WHERE `+where+order, c.args...)
+	keys, err := collect(rows, err, s.scanKey)
+	return slices.DeleteFunc(keys, func(k kms.Key) bool { return !q.Scope.Allows(string(k.Ring), string(k.ID)) }), err
 }
 
 // CountLive implements kms.KeyStore.

@@ -97,11 +97,22 @@ func nextEntry(pack []byte) (e nameEntry, rest []byte, err error) {
 	return e, rest, nil
 }
 
-// putName packs the names of a new key.
-func (t *tx) putName(ctx context.Context, k kms.Key) error { return t.repack(ctx, k, true) }
+// putNames packs the names of keys. Those that follow each other in one bucket are packed together.
+func (t *tx) putNames(ctx context.Context, keys []kms.Key) error {
+	for n := 1; len(keys) > 0; n = 1 {
+		for n < len(keys) && keys[n].Instance == keys[0].Instance && nameBucket(keys[n].ID) == nameBucket(keys[0].ID) {
+			n++
+		}
+		if err := t.repack(ctx, true, keys[:n]...); err != nil {
+			return err
+		}
+		keys = keys[n:]
+	}
+	return nil
+}
 
 // dropName removes the names of a key that is removed.
-func (t *tx) dropName(ctx context.Context, k kms.Key) error { return t.repack(ctx, k, false) }
+func (t *tx) dropName(ctx context.Context, k kms.Key) error { return t.repack(ctx, false, k) }
 
 // moveName packs the names of a key again if anything has changed that searches need to know.
 func (t *tx) moveName(ctx context.Context, was, k kms.Key) error {
@@ -113,32 +124,34 @@ func (t *tx) moveName(ctx context.Context, was, k kms.Key) error {
 	if err != nil || bytes.Equal(before.append(nil), after.append(nil)) {
 		return err
 	}
-	return t.putName(ctx, k)
+	return t.repack(ctx, true, k)
 }
 
-// repack writes the pack that holds a key, with the key as it is now or without it.
-func (t *tx) repack(ctx context.Context, k kms.Key, with bool) error {
-	entry, err := entryOf(k)
-	if err != nil {
-		return err
-	}
-	var pack []byte
-	err = absent(t.queryRow(ctx, `SELECT pack FROM key_names WHERE instance = $1 AND bucket = $2`,
-		string(k.Instance), nameBucket(k.ID)).Scan(&pack))
+// repack writes the pack that holds some keys, at least one, with them as they are now or without
+// them.
+func (t *tx) repack(ctx context.Context, with bool, keys ...kms.Key) error {
+	in, bucket := string(keys[0].Instance), nameBucket(keys[0].ID)
+	var next []byte
+	err := absent(t.queryRow(ctx, `SELECT pack FROM key_names WHERE instance = $1 AND bucket = $2`, in, bucket).Scan(&next))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	next, err := replaceEntry(pack, entry, with)
-	if err != nil {
-		return err
+	for _, k := range keys {
+		entry, err := entryOf(k)
+		if err != nil {
+			return err
+		}
+		if next, err = replaceEntry(next, entry, with); err != nil {
+			return err
+		}
 	}
 	if len(next) == 0 {
-		_, err = t.exec(ctx, `DELETE FROM key_names WHERE instance = $1 AND bucket = $2`, string(k.Instance), nameBucket(k.ID))
+		_, err = t.exec(ctx, `DELETE FROM key_names WHERE instance = $1 AND bucket = $2`, in, bucket)
 		return err
 	}
 	_, err = t.exec(ctx, `INSERT INTO key_names (instance, bucket, pack) VALUES ($1, $2, $3)
 		ON CONFLICT (instance, bucket) DO UPDATE SET pack = excluded.pack`,
-		string(k.Instance), nameBucket(k.ID), next)
+		in, bucket, next)
 	return err
 }
 

@@ -50,6 +50,12 @@ func (t *tx) needRing(ctx context.Context, in kms.InstanceID, id kms.RingID) err
 	return err
 }
 
+// HasRing implements kms.RingStore.
+func (s *Keys) HasRing(ctx context.Context, in kms.InstanceID, id kms.RingID) (there bool, err error) {
+	return there, s.db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM key_rings WHERE instance = $1 AND id = $2)`,
+		string(in), string(id)).Scan(&there)
+}
+
 func ringColumns(in kms.InstanceID, r kms.Ring) []any {
 	return []any{string(in), string(r.ID), r.Created, string(r.CreatedBy)}
 }
@@ -121,7 +127,7 @@ func (s *Keys) emptyRing(ctx context.Context, t *tx, in kms.InstanceID, id kms.R
 			return err
 		}
 		for _, k := range keys {
-			k.Ring = kms.DefaultRing
+			k.Ring, k.Updated = kms.DefaultRing, t.now
 			if err := s.writeKey(ctx, t, k); err != nil {
 				return fmt.Errorf("moving key %s: %w", k.ID, err)
 			}

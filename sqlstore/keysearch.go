@@ -53,7 +53,7 @@ func (s *Keys) firstFound(ctx context.Context, q kms.Query) ([]kms.Key, error) {
 			return nil, err
 		}
 		if e.id.String() == string(q.First) && m.match(e) {
-			return s.keysIn(ctx, q, []string{string(q.First)})
+			return s.keysAt(ctx, q, []string{string(q.First)})
 		}
 	}
 	return nil, nil
@@ -69,13 +69,19 @@ func (s *Keys) searchRest(ctx context.Context, q kms.Query) ([]kms.Key, error) {
 		if err != nil {
 			return nil, err
 		}
-		return s.keysIn(ctx, q, texts(ids[min(q.Offset, len(ids)):]))
+		return s.keysAt(ctx, q, texts(ids[min(q.Offset, len(ids)):]))
 	}
 	ids, err := s.foundIDs(ctx, q, -1)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.db.rosters.get(ctx, q.Instance)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(ids) <= s.few:
+	case r != nil:
+		return s.pickRoster(ctx, r, q, ids)
+	case len(ids) <= min(s.few, readAtOnce):
 		keys, err := s.keysIn(ctx, q, texts(ids))
 		from := min(q.Offset, len(keys))
 		return keys[from:min(from+q.Limit, len(keys))], err
@@ -104,10 +110,16 @@ func (s *Keys) countFound(ctx context.Context, q kms.Query) (n int, err error) {
 	}
 	q.First, q.Sort = "", nil
 	ids, err := s.foundIDs(ctx, q, -1)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.db.rosters.get(ctx, q.Instance)
 	switch {
 	case err != nil:
 		return 0, err
-	case len(ids) <= s.few:
+	case r != nil:
+		return s.countRoster(ctx, r, q, ids)
+	case len(ids) <= min(s.few, readAtOnce):
 		keys, err := s.keysIn(ctx, q, texts(ids))
 		return len(keys), err
 	}

@@ -145,10 +145,17 @@ func (s *server) rotateKey() handler {
 // legacyAction serves the older form of the actions, whose name is in the query. No new actions
 // are added to it.
 func (s *server) legacyAction() handler {
-	actions := map[string]handler{
-		"wrap": s.wrapKey(), "unwrap": s.unwrapKey(), "rewrap": s.rewrapKey(), "rotate": s.rotateKey(),
-		"disable": s.disableKey(), "enable": s.enableKey(), "restore": s.restoreKey(),
-		"setKeyForDeletion": s.setKeyForDeletion(), "unsetKeyForDeletion": s.unsetKeyForDeletion(),
+	type named struct {
+		action iam.Action
+		handle handler
+	}
+	actions := map[string]named{
+		"wrap": {kms.ActionWrap, s.wrapKey()}, "unwrap": {kms.ActionUnwrap, s.unwrapKey()},
+		"rewrap": {kms.ActionRewrap, s.rewrapKey()}, "rotate": {kms.ActionRotate, s.rotateKey()},
+		"disable": {kms.ActionDisable, s.disableKey()}, "enable": {kms.ActionEnable, s.enableKey()},
+		"restore":             {kms.ActionRestore, s.restoreKey()},
+		"setKeyForDeletion":   {kms.ActionAuthorize, s.setKeyForDeletion()},
+		"unsetKeyForDeletion": {kms.ActionUnauthorize, s.unsetKeyForDeletion()},
 	}
 	unknown := func(ctx context.Context, who iam.Caller, c *call) (answer, error) {
 		ref, err := refOf(c)
@@ -160,16 +167,17 @@ func (s *server) legacyAction() handler {
 	}
 	return func(ctx context.Context, who iam.Caller, c *call) (answer, error) {
 		name, _ := c.Query("action")
-		h, ok := actions[name]
+		asked, ok := actions[name]
 		if !ok {
-			h = unknown
+			return unknown(ctx, who, c)
 		}
+		c.Action = string(asked.action)
 		switch name {
 		case "restore":
 			c.Trail.Success = http.StatusCreated
 		case "rotate", "disable", "enable", "setKeyForDeletion", "unsetKeyForDeletion":
 			c.Trail.Success = http.StatusNoContent
 		}
-		return h(ctx, who, c)
+		return asked.handle(ctx, who, c)
 	}
 }

@@ -23,6 +23,7 @@ func (s *server) batchRoutes() []httpface.Route[iam.Caller] {
 		batch("wrap", kms.ActionWrap, s.wrapBatch()),
 		batch("unwrap", kms.ActionUnwrap, s.unwrapBatch()),
 		batch("rewrap", kms.ActionRewrap, s.rewrapBatch()),
+		batch("transfer", kms.ActionUnwrap, s.transferBatch()),
 	}
 }
 
@@ -87,11 +88,7 @@ func parseWrapBatch(c *call) ([]kms.WrapItem, error) {
 	items := make([]kms.WrapItem, len(in))
 	for i, item := range in {
 		plaintext, err := decodeField("plaintext", "a base64 encoded data key", item.Plaintext)
-		if err != nil {
-			wipeItems(items)
-			return nil, err
-		}
-		items[i] = kms.WrapItem{Plaintext: plaintext, AAD: item.AAD}
+		items[i] = kms.WrapItem{Plaintext: plaintext, AAD: item.AAD, Unread: err}
 	}
 	return items, nil
 }
@@ -139,6 +136,34 @@ func (s *server) rewrapBatch() handler {
 			return answer{}, err
 		}
 		return sendBatch(c, all, newRewrapped), nil
+	})
+}
+
+func parseTransferBatch(c *call) ([]kms.Transfer, error) {
+	in, err := parseBatch[transferRequest](c)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := refOf(c)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]kms.Transfer, len(in))
+	for i, item := range in {
+		t, err := item.understand(ref.Instance)
+		t.Unread = err
+		items[i] = t
+	}
+	return items, nil
+}
+
+func (s *server) transferBatch() handler {
+	return handleBatch(s, kms.ActionUnwrap, parseTransferBatch, func(ctx context.Context, who iam.Caller, c *call, ref kms.Ref, items []kms.Transfer) (answer, error) {
+		all, err := s.keys.TransferBatch(ctx, who, ref, items)
+		if err != nil {
+			return answer{}, err
+		}
+		return sendBatch(c, all, newTransferred), nil
 	})
 }
 

@@ -50,17 +50,19 @@ func TestBatches(t *testing.T) {
 	h := newHouse(t)
 	id := h.root(t)
 	r := h.own(t, "POST", "/"+id+"/batches/wrap",
-		`{"resources":[{"plaintext":"`+b64("one")+`","aad":["a"]},{},{"plaintext":"`+base64.StdEncoding.EncodeToString(make([]byte, 7501))+`"}]}`).want(t, 200, "")
+		`{"resources":[{"plaintext":"`+b64("one")+`","aad":["a"]},{},{"plaintext":"`+base64.StdEncoding.EncodeToString(make([]byte, 7501))+`"},{"plaintext":"*"}]}`).want(t, 200, "")
 	all := r.objects(t)
-	if len(all) != 3 || all[0]["error"] != nil || all[2]["result"] != nil {
+	if len(all) != 4 || all[0]["error"] != nil || all[2]["result"] != nil || all[3]["result"] != nil {
 		t.Fatalf("outcomes %s", r.text)
 	}
 	first := all[0]["result"].(map[string]any)
 	if first["plaintext"] != nil || all[1]["result"].(map[string]any)["plaintext"] == nil {
 		t.Errorf("plaintexts: %v", all)
 	}
-	if e := all[2]["error"].(map[string]any); e["code"] != "INVALID_FIELD_ERR" || e["status"] != 400.0 {
-		t.Errorf("error %v", e)
+	for _, failed := range all[2:] {
+		if e := failed["error"].(map[string]any); e["code"] != "INVALID_FIELD_ERR" || e["status"] != 400.0 {
+			t.Errorf("error %v", e)
+		}
 	}
 	items := fmt.Sprintf(`{"resources":[{"ciphertext":%q,"aad":["a"]},{"ciphertext":%q},{"ciphertext":"x"}]}`, first["ciphertext"], first["ciphertext"])
 	all = h.own(t, "POST", "/"+id+"/batches/unwrap", items).want(t, 200, "").objects(t)
@@ -81,11 +83,35 @@ func TestBatches(t *testing.T) {
 	many := `{"resources":[{}` + strings.Repeat(`,{}`, kms.MaxBatch) + `]}`
 	wrap(id, many).want(t, 400, "INVALID_FIELD_ERR")
 	wrap(id, `{}`).want(t, 400, "INVALID_FIELD_ERR")
-	wrap(id, `{"resources":[{"plaintext":"*"}]}`).want(t, 400, "INVALID_FIELD_ERR")
 	wrap(id, `{"metadata":{"collectionTotal":2},"resources":[{}]}`).want(t, 400, "COLLECTION_TOTAL_MISMATCH_ERR")
 	wrap(absent, `{"resources":[{}]}`).want(t, 404, "KEY_NOT_FOUND_ERR")
 	wrap(id, `{"resources":[{}]}`, "Authorization: Bearer reader").want(t, 401, "")
 	wrap(id, `{"resources":"`+strings.Repeat("x", 17<<20)+`"}`).want(t, 413, "BAD_BODY_ERR")
+}
+
+func TestTransferBatch(t *testing.T) {
+	h := newHouse(t)
+	from, to := h.root(t), h.root(t)
+	made := h.own(t, "POST", "/"+from+"/actions/generate", `{"aad":["a"]}`).want(t, 200, "").JSON["ciphertext"].(string)
+	item := func(more string) string { return fmt.Sprintf(`{"ciphertext":%q,"aad":["a"]%s}`, made, more) }
+	items := []string{
+		item(`,"targetKey":"` + to + `","targetAAD":["b"]`), item(``), item(`,"targetKey":"` + absent + `"`),
+		item(`,"targetKey":"` + to + `","targetInstance":"x"`), item(`,"targetKey":"` + to + `","targetInstance":"` + absent + `"`),
+	}
+	all := h.own(t, "POST", "/"+from+"/batches/transfer", `{"resources":[`+strings.Join(items, ",")+`]}`).want(t, 200, "").objects(t)
+	if len(all) != len(items) || all[0]["error"] != nil {
+		t.Fatalf("outcomes %v", all)
+	}
+	result := all[0]["result"].(map[string]any)
+	h.do(t, "POST", "/keys/"+to+"/actions/unwrap", fmt.Sprintf(`{"ciphertext":%q,"aad":["b"]}`, result["ciphertext"])).want(t, 200, "")
+	only(t, result, "ciphertext", "keyVersion", "rewrappedKeyVersion")
+	for i, want := range []string{"INVALID_FIELD_ERR", "KEY_NOT_FOUND_ERR", "INVALID_FIELD_ERR", "UNAUTHORIZED_ERR"} {
+		if e, _ := all[i+1]["error"].(map[string]any); e["code"] != want {
+			t.Errorf("item %d: %v, want %s", i+1, all[i+1], want)
+		}
+	}
+	h.own(t, "POST", "/"+absent+"/batches/transfer", `{"resources":[`+items[0]+`]}`).want(t, 404, "KEY_NOT_FOUND_ERR")
+	h.own(t, "POST", "/"+from+"/batches/transfer", `{"resources":[]}`).want(t, 400, "INVALID_FIELD_ERR")
 }
 
 func TestCensus(t *testing.T) {

@@ -46,41 +46,56 @@ func (s *server) generateDataKey(ctx context.Context, who iam.Caller, ref kms.Re
 	return answer{Type: typeKeyAction, Body: wrapped{Ciphertext: out.Ciphertext, KeyVersion: version{ID: out.Version}}}, nil
 }
 
-// parseTransfer reads which data key goes to which key.
-func parseTransfer(c *call) (kms.Transfer, error) {
-	var body struct {
-		Ciphertext     string   `json:"ciphertext"`
-		AAD            []string `json:"aad"`
-		TargetInstance string   `json:"targetInstance"` // that of the request if empty
-		TargetKey      string   `json:"targetKey"`
-		TargetAAD      []string `json:"targetAAD"` // aad if it is not given
-	}
-	if err := c.JSON(&body, httpface.KnownFields); err != nil {
-		return kms.Transfer{}, err
-	}
-	t := kms.Transfer{Ciphertext: body.Ciphertext, AAD: body.AAD, ToAAD: body.TargetAAD}
+// transferRequest says which data key goes to which key.
+type transferRequest struct {
+	Ciphertext     string   `json:"ciphertext"`
+	AAD            []string `json:"aad"`
+	TargetInstance string   `json:"targetInstance"` // that of the request if empty
+	TargetKey      string   `json:"targetKey"`
+	TargetAAD      []string `json:"targetAAD"` // aad if it is not given
+}
+
+// understand returns what is asked for, in an instance.
+func (r transferRequest) understand(in kms.InstanceID) (kms.Transfer, error) {
+	t := kms.Transfer{Ciphertext: r.Ciphertext, AAD: r.AAD, ToAAD: r.TargetAAD}
 	if t.ToAAD == nil {
 		t.ToAAD = t.AAD
 	}
-	t.To = kms.Ref{Instance: kms.InstanceID(strings.ToLower(body.TargetInstance)), Key: body.TargetKey}
+	t.To = kms.Ref{Instance: in, Key: r.TargetKey}
+	if r.TargetInstance != "" {
+		t.To.Instance = kms.InstanceID(strings.ToLower(r.TargetInstance))
+	}
 	switch {
 	case t.To.Key == "":
 		return t, kms.ErrField.On("targetKey", "the ID or an alias of a root key")
-	case t.To.Instance != "" && (len(t.To.Instance) != 36 || uuid.Validate(string(t.To.Instance)) != nil):
+	case r.TargetInstance != "" && (len(r.TargetInstance) != 36 || uuid.Validate(r.TargetInstance) != nil):
 		return t, kms.ErrField.On("targetInstance", "the UUID of an instance")
 	}
 	return t, nil
 }
 
-func (s *server) transferDataKey(ctx context.Context, who iam.Caller, ref kms.Ref, t kms.Transfer) (answer, error) {
-	if t.To.Instance == "" {
-		t.To.Instance = ref.Instance
+func parseTransfer(c *call) (kms.Transfer, error) {
+	var body transferRequest
+	if err := c.JSON(&body, httpface.KnownFields); err != nil {
+		return kms.Transfer{}, err
 	}
+	ref, err := refOf(c)
+	if err != nil {
+		return kms.Transfer{}, err
+	}
+	return body.understand(ref.Instance)
+}
+
+func (s *server) transferDataKey(ctx context.Context, who iam.Caller, ref kms.Ref, t kms.Transfer) (answer, error) {
 	out, err := s.keys.Transfer(ctx, who, ref, t)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{Type: typeKeyAction, Body: wrapped{
-		Ciphertext: out.Ciphertext, KeyVersion: version{ID: out.Version}, RewrappedKeyVersion: &version{ID: out.Newest},
-	}}, nil
+	return answer{Type: typeKeyAction, Body: newTransferred(out)}, nil
+}
+
+func newTransferred(t kms.Transferred) wrapped {
+	return wrapped{
+		Ciphertext: t.Ciphertext, KeyVersion: version{ID: t.Version}, RewrappedKeyVersion: &version{ID: t.Newest},
+	}
 }

@@ -130,8 +130,18 @@ func reasons() []reason {
 	}
 }
 
-// contextOf says what could not be done.
-func contextOf(action iam.Action) string {
+// legacyRoute is the path of the older form of the actions.
+const legacyRoute = "/api/v2/keys/{id}"
+
+// contextOf says what could not be done. The older form of the actions says the same of all.
+func contextOf(c *call) string {
+	if c.R.Method == http.MethodPost && c.Route == legacyRoute {
+		return contextOfAction(kms.ActionUnknown)
+	}
+	return contextOfAction(iam.Action(c.Action))
+}
+
+func contextOfAction(action iam.Action) string {
 	switch action {
 	case kms.ActionCreate, kms.ActionCreateWithPolicies:
 		return "Key could not be created"
@@ -279,7 +289,7 @@ func (r reason) reason(status int, d fault.Detail) errorReason {
 
 func (r reason) render(c *call, status int, d fault.Detail) answer {
 	out := r.reason(status, d)
-	what := contextOf(iam.Action(c.Action))
+	what := contextOf(c)
 	if r.clause && d.Text != "" {
 		what = d.Text + ": " + what
 	}
@@ -295,11 +305,11 @@ func plainMessage(c *call, err error, f *fault.Fault) string {
 	}
 	switch kind {
 	case fault.Internal:
-		return contextOf(iam.Action(c.Action)) + ": an internal error occurred, with correlation ID " + c.Trail.CorrelationID
+		return contextOf(c) + ": an internal error occurred, with correlation ID " + c.Trail.CorrelationID
 	case fault.Unauthenticated, fault.Forbidden:
 		return "Either the user does not have access to the specified resource, the resource does not exist, or the region is incorrectly set"
 	case fault.Unavailable:
-		return contextOf(iam.Action(c.Action)) + ": " + f.Error()
+		return contextOf(c) + ": " + f.Error()
 	}
 	d := detailOf(err, f)
 	return d.Error()

@@ -220,6 +220,9 @@ func (n newKey) parse() (kms.NewKey, error) {
 		if out.Expires, err = time.Parse(time.RFC3339, n.ExpirationDate); err != nil {
 			return kms.NewKey{}, kms.ErrField.On("expirationDate", "a date and time in the form of RFC 3339")
 		}
+		if out.Expires.Year() <= 1 { // the zero time of Go, which would mean never
+			return kms.NewKey{}, kms.ErrField.On("expirationDate", "a date in the future")
+		}
 	}
 	out.Payload, out.Transported, err = n.broughtMaterial.parse()
 	return out, err

@@ -33,7 +33,7 @@ type Identities interface {
 	Authenticate(ctx context.Context, token string, trail *audit.Trail) (iam.Caller, error)
 }
 
-// Config is what the face works with. All fields are needed but Port.
+// Config is what the face works with. All fields are needed but Port and Observe.
 type Config struct {
 	Keys       *kms.Service
 	Identities Identities
@@ -42,6 +42,26 @@ type Config struct {
 	Port       int    // that clients reach the face at, for those who may come from some addresses only; zero means 443
 	Now        func() time.Time
 	Logger     *slog.Logger
+	Observe    Observer // nil for nobody
+}
+
+// Observer hears of each request of a known caller to an instance when it was answered: what was asked,
+// the HTTP status of the answer, and how long it took. The instance need not exist. It must not block.
+type Observer func(ctx context.Context, in kms.InstanceID, action iam.Action, status int, took time.Duration)
+
+// hook is the observer as the router calls it.
+func (o Observer) hook() func(c *call, who *iam.Caller, status int, took time.Duration) {
+	if o == nil {
+		return nil
+	}
+	return func(c *call, who *iam.Caller, status int, took time.Duration) {
+		if who == nil || c.Action == "" {
+			return
+		}
+		if ref, err := refOf(c); err == nil {
+			o(c.R.Context(), ref.Instance, iam.Action(c.Action), status, took)
+		}
+	}
 }
 
 type server struct {
@@ -72,6 +92,7 @@ func New(cfg Config) *httpface.Face[iam.Caller] {
 		Record: func(ctx context.Context, c *call, who *iam.Caller, status int, err error) error {
 			return iam.RecordUnreached(ctx, cfg.Log, "Key Protect", who, c.Trail, c.Action, status, err)
 		},
+		Observe:   cfg.Observe.hook(),
 		RequestID: []string{"Correlation-Id"},
 	}
 }

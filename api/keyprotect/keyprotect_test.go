@@ -148,7 +148,7 @@ func (h *house) send(t testing.TB, method, path, body string, headers ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	judge(t, r, w, text)
+	judge(t, r, []byte(body), w, text)
 	out := reply{status: w.Code, header: w.Header(), text: string(text)}
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, &out.JSON); err != nil {

@@ -1,6 +1,7 @@
 // Package strongroom is the face of our own operations, under /strongroom/v1/:
 // the audit trail of an account, the verification of the whole log, and the
-// masters of the crypto modules. It also answers for paths that belong to no face.
+// metrics of an account's instances, the masters of the crypto modules, and
+// backups. It also answers for paths that belong to no face.
 //
 // Errors have the form {"error": {"code", "message", "correlation_id"}}.
 package strongroom
@@ -22,12 +23,14 @@ import (
 	"strongroom/fault"
 	"strongroom/iam"
 	"strongroom/internal/httpface"
+	"strongroom/kms"
 	"strongroom/masters"
 )
 
 // Config is what the face needs of the house.
 type Config struct {
 	Activity   *activity.Activity
+	Keys       *kms.Service
 	Masters    *masters.Custodian
 	Identities Identities
 	Log        iam.RefusalRecorder
@@ -43,12 +46,13 @@ type Identities interface {
 // face holds what the handlers need.
 type face struct {
 	activity *activity.Activity
+	keys     *kms.Service
 	masters  *masters.Custodian
 }
 
 // New returns the face.
 func New(c Config) *httpface.Face[iam.Caller] {
-	f := &face{activity: c.Activity, masters: c.Masters}
+	f := &face{activity: c.Activity, keys: c.Keys, masters: c.Masters}
 	return &httpface.Face[iam.Caller]{
 		Name: "strongroom", Prefixes: []string{"/strongroom", "/"}, Now: c.Now, Log: c.Logger,
 		RequestID: []string{"Correlation-Id", "Transaction-Id"},
@@ -57,6 +61,7 @@ func New(c Config) *httpface.Face[iam.Caller] {
 			{Method: "GET", Path: "/strongroom/v1/audit/export", Action: string(activity.ActionExport), Handle: f.export},
 			{Method: "POST", Path: "/strongroom/v1/audit/verify", Action: string(activity.ActionVerify), Handle: f.verify},
 			{Method: "POST", Path: "/strongroom/v1/backups", Action: string(masters.ActionBackup), Handle: f.backup},
+			{Method: "GET", Path: "/strongroom/v1/metrics", Action: string(kms.ActionMetrics), Handle: f.metrics},
 		}, f.custodyRoutes()...),
 		Authenticate: httpface.ByToken(c.Identities.Authenticate, errNoToken), Fail: fail,
 		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {
@@ -147,6 +152,8 @@ func only(c *httpface.Call, names ...string) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		switch {
+		case len(names) == 0:
+			return errQuery.On(name, "is not known here, as no parameter is")
 		case !slices.Contains(names, name):
 			return errQuery.On(name, "is none of "+strings.Join(names, ", "))
 		case len(given[name]) > 1:

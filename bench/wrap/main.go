@@ -16,18 +16,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
-	"text/tabwriter"
 	"time"
-)
 
-// target is something that load is put on.
-type target struct {
-	name    string
-	pid     int
-	request func() (path string, body []byte) // the next request
-	client  *client
-}
+	"strongroom/bench/load"
+)
 
 func main() {
 	binary := flag.String("binary", "bin/strongroom", "the program to measure")
@@ -51,14 +43,6 @@ func main() {
 	}
 }
 
-// figures are what one run of a target showed.
-type figures struct {
-	requests int
-	cpu      time.Duration // of the target's process
-	wall     time.Duration
-	p99      time.Duration
-}
-
 func measure(ctx context.Context, binary string, connections int, length time.Duration, rounds int) error {
 	dir, err := os.MkdirTemp("", "strongroom-bench-")
 	if err != nil {
@@ -71,44 +55,9 @@ func measure(ctx context.Context, binary string, connections int, length time.Du
 	}
 	defer end()
 
-	all := map[string][]figures{}
-	for round := range rounds {
-		for i := range targets { // A B C, B C A, …: no target always follows the same one
-			t := targets[(i+round)%len(targets)]
-			if _, err := run(ctx, t, connections, length/10); err != nil { // to warm up
-				return fmt.Errorf("%s: %w", t.name, err)
-			}
-			f, err := run(ctx, t, connections, length)
-			if err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
-			}
-			all[t.name] = append(all[t.name], f)
-		}
+	all, err := load.Rounds(ctx, targets, connections, length, rounds)
+	if err != nil {
+		return err
 	}
-	return report(targets, all)
-}
-
-// report prints the medians of the rounds, and the cost beside the baseline's of
-// the same round.
-func report(targets []*target, all map[string][]figures) error {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "target\trequests/s\tp99\tCPU/request\trequests/CPU s\tcost of baseline\t")
-	for _, t := range targets {
-		var rate, cpu, p99, ratio []float64
-		for i, f := range all[t.name] {
-			rate = append(rate, float64(f.requests)/f.wall.Seconds())
-			cpu = append(cpu, f.cpu.Seconds()/float64(f.requests))
-			p99 = append(p99, f.p99.Seconds())
-			base := all[targets[0].name][i]
-			ratio = append(ratio, cpu[i]/(base.cpu.Seconds()/float64(base.requests)))
-		}
-		fmt.Fprintf(w, "%s\t%.0f\t%v\t%.0f µs\t%.0f\t%.2f\t\n", t.name, median(rate),
-			time.Duration(median(p99)*1e9).Round(10*time.Microsecond), 1e6*median(cpu), 1/median(cpu), median(ratio))
-	}
-	return w.Flush()
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
+	return load.Report(os.Stdout, targets, all)
 }

@@ -15,13 +15,23 @@ import (
 const batchItems = 1000
 
 func newKeyBatchCommand(p *program, instance *string) *cobra.Command {
-	return newGroup("batch", "Wrap, unwrap or rewrap many data keys",
-		"Wrap, unwrap or rewrap many data keys. The input has one JSON object a line, as a request for one data\n"+
-			"key has it: {\"plaintext\": BASE64, \"aad\": [TEXT]}, or \"ciphertext\" in place of \"plaintext\". The output has\n"+
-			"one line for each, in the same order: {\"result\": …} or {\"error\": …}.",
+	return newGroup("batch", "Wrap, unwrap, rewrap or transfer many data keys",
+		"Wrap, unwrap, rewrap or transfer many data keys. The input has one JSON object a line, as a request for one\n"+
+			"data key has it: {\"plaintext\": BASE64, \"aad\": [TEXT]}, or \"ciphertext\" in place of \"plaintext\". The output\n"+
+			"has one line for each, in the same order: {\"result\": …} or {\"error\": …}.",
 		newKeyBatchRunCommand(p, instance, "wrap", "Wrap data keys; those that are not given are made"),
 		newKeyBatchRunCommand(p, instance, "unwrap", "Unwrap data keys"),
-		newKeyBatchRunCommand(p, instance, "rewrap", "Wrap data keys anew, by the newest version of their root key"))
+		newKeyBatchRunCommand(p, instance, "rewrap", "Wrap data keys anew, by the newest version of their root key"),
+		newKeyBatchTransferCommand(p, instance))
+}
+
+func newKeyBatchTransferCommand(p *program, instance *string) *cobra.Command {
+	cmd := newKeyBatchRunCommand(p, instance, "transfer", "Wrap data keys anew, by another root key")
+	cmd.Long = "Wrap data keys anew, each by another root key, without showing them. A line names that key:\n" +
+		"{\"ciphertext\": BASE64, \"aad\": [TEXT], \"targetKey\": ID or alias}, and with \"targetInstance\" another instance,\n" +
+		"with \"targetAAD\" other additional data. It takes the permission to unwrap by the one key, and to wrap by\n" +
+		"the other."
+	return cmd
 }
 
 func newKeyBatchRunCommand(p *program, instance *string, verb, short string) *cobra.Command {

@@ -22,7 +22,7 @@ func newInstanceCommand(p *program) *cobra.Command {
 		newInstanceRenameCommand(p), newInstanceTagCommand(p), newInstanceDeleteCommand(p),
 		newInstanceReclamationCommand(p, "reclaim", "Destroy a deleted instance now, for good", "is being destroyed"),
 		newInstanceReclamationCommand(p, "restore", "Bring a deleted instance back", "is being restored"),
-		newInstancePolicyCommand(p))
+		newInstancePolicyCommand(p), newInstanceUnlockCommand(p))
 }
 
 const instanceCollection = "/v2/resource_instances"

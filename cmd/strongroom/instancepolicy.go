@@ -97,7 +97,7 @@ func (f *instancePolicyFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.rotate.register(cmd)
 	flags.BoolVar(&f.dual, "dual-auth", false, "two people must agree on the deletion of new keys")
-	flags.BoolVar(&f.metrics, "metrics", false, "count the requests of this instance")
+	flags.BoolVar(&f.metrics, "metrics", false, "count the requests of this instance, for \"strongroom metrics\"")
 	flags.StringVar(&f.network, "allowed-network", "", "public-and-private, private-only, or any for no rule")
 	flags.StringSliceVar(&f.addresses, "allowed-ip", nil, "`ADDRESSES` from which requests may come, such as 192.0.2.0/24, or any for no rule")
 	flags.StringSliceVar(&f.access, "key-access", nil,

@@ -272,6 +272,10 @@ type newKey struct {
 	Expires     string   `json:"expirationDate,omitempty"`
 	Extractable bool     `json:"extractable"`
 	broughtMaterial
+
+	// Policies of its own.
+	Rotation map[string]any `json:"rotation,omitempty"`
+	DualAuth *switchInfo    `json:"dualAuthDelete,omitempty"`
 }
 
 // keyFlags are what create and import share.
@@ -279,6 +283,8 @@ type keyFlags struct {
 	key     newKey
 	expires string
 	ring    string
+	rotate  rotationFlags // of create alone
+	dual    bool
 	check   string // value that the server must show of the material; empty for any
 }
 
@@ -290,6 +296,28 @@ func (f *keyFlags) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.key.Aliases, "alias", nil, "other name of the key, unique in the instance; may be given several times")
 	flags.StringVar(&f.expires, "expires", "", "`TIME` at which the key is deactivated, or from now on such as 720h")
 	flags.StringVar(&f.ring, "ring", "", "key ring to put the key into (default: the instance's default ring)")
+	flags.BoolVar(&f.dual, "dual-auth", false, "two people must agree on the deletion of the key")
+}
+
+// ownPolicies is part of the help of commands whose flags give a key policies of its own.
+const ownPolicies = "A key has the policies that the instance has for new keys. With a flag for a policy it has those\n" +
+	"that are named, and none of the instance's."
+
+// policies puts the policies that are named into a new key, and returns the path to make it at.
+func (f *keyFlags) policies(cmd *cobra.Command, key *newKey) (path string, err error) {
+	dual := cmd.Flags().Changed("dual-auth")
+	if dual {
+		key.DualAuth = &switchInfo{Enabled: f.dual}
+	}
+	if !f.rotate.off {
+		if key.Rotation, err = f.rotate.policy(); err != nil {
+			return "", err
+		}
+	}
+	if dual || f.rotate.off || key.Rotation != nil {
+		return "/api/v2/keys_with_policy_overrides", nil
+	}
+	return keyCollection, nil
 }
 
 func (f *keyFlags) create(cmd *cobra.Command, p *program, instance, name string) error {
@@ -302,6 +330,10 @@ func (f *keyFlags) create(cmd *cobra.Command, p *program, instance, name string)
 		}
 		body.Expires = at
 	}
+	path, err := f.policies(cmd, &body)
+	if err != nil {
+		return err
+	}
 	s, err := p.keyService(cmd.Context(), instance)
 	if err != nil {
 		return err
@@ -310,7 +342,7 @@ func (f *keyFlags) create(cmd *cobra.Command, p *program, instance, name string)
 	var answer collection[keyInfo]
 	err = s.call(cmd.Context(), request{
 		method: http.MethodPost,
-		path:   keyCollection,
+		path:   path,
 		body: map[string]any{
 			"metadata":  map[string]any{"collectionType": keyType, "collectionTotal": 1},
 			"resources": []newKey{body},
@@ -334,8 +366,9 @@ func newKeyCreateCommand(p *program, instance *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a key",
-		Long:  "Make a root key or, with --standard, a standard key, from random material.",
+		Long:  "Make a root key or, with --standard, a standard key, from random material.\n\n" + ownPolicies,
 		Example: "  strongroom key create payments\n" +
+			"  strongroom key create payments --rotate-every 14d --dual-auth\n" +
 			"  strongroom key create session-secret --standard --alias session --expires 2160h",
 		Args: arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -343,6 +376,7 @@ func newKeyCreateCommand(p *program, instance *string) *cobra.Command {
 		},
 	}
 	flags.register(cmd)
+	flags.rotate.register(cmd)
 	return cmd
 }
 

@@ -105,6 +105,7 @@ func newRootCommand(p *program) *cobra.Command {
 	add(groupServer, newAccountCommand(p))
 	add(groupServer, newAuditCommand(p))
 	add(groupServer, newCustodyCommand(p))
+	add(groupServer, newMetricsCommand(p))
 	add(groupServer, newVersionCommand(p))
 	root.AddCommand(newExitCodesTopic(), newEnvironmentTopic(), newCustodyAgentCommand())
 	return root

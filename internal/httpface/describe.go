@@ -14,6 +14,7 @@ import (
 // Description is what stands at the head of an OpenAPI document.
 type Description struct {
 	Title, Summary, Version string
+	Text                    string // more about the interface as a whole, in CommonMark
 	URL                     string // of the server
 }
 
@@ -57,7 +58,7 @@ func (d Description) Describe(fragments ...fs.FS) ([]byte, error) {
 	}
 	return json.Marshal(map[string]any{
 		"openapi":    "3.1.1",
-		"info":       map[string]any{"title": d.Title, "summary": d.Summary, "version": version},
+		"info":       map[string]any{"title": d.Title, "summary": d.Summary, "description": d.Text, "version": version},
 		"servers":    []any{map[string]any{"url": d.URL}},
 		"security":   []any{map[string]any{"token": []any{}}},
 		"tags":       tags,

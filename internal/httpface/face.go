@@ -58,6 +58,10 @@ type Face[C any] struct {
 	// Record keeps the event of a request that no door has recorded: refused
 	// before it reached one, or open. who is nil when the caller is unknown.
 	Record func(ctx context.Context, c *Call, who *C, status int, err error) error
+	// Observe hears of each request when its answer was written, which has taken
+	// so long since the request was begun; nil for nobody. It must not block, for
+	// the last bytes may still be under way. who is nil when the caller is unknown.
+	Observe func(c *Call, who *C, status int, took time.Duration)
 	// RequestID names the headers that may bring the caller's request ID, the
 	// first of which also carries ours in the answer.
 	RequestID []string
@@ -184,6 +188,9 @@ func (f *Face[C]) release(c *Call, who *C, answer Answer, err error) {
 	if werr := answer.write(c); werr != nil && !errors.Is(werr, context.Canceled) {
 		f.Log.DebugContext(ctx, "answer was not delivered", "face", f.Name,
 			"correlation", c.Trail.CorrelationID, "error", werr)
+	}
+	if f.Observe != nil {
+		f.Observe(c, who, answer.status(), f.Now().Sub(c.Trail.Time))
 	}
 }
 

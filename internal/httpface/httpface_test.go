@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -163,6 +164,38 @@ func TestPanicIsInternal(t *testing.T) {
 	}}))
 	if w := ask(rt, "GET", "/x", "me", nil); w.Code != 500 || w.Body.String() != "/ internal error" {
 		t.Errorf("got %d %q", w.Code, w.Body)
+	}
+}
+
+func TestObserverHearsAfterTheAnswer(t *testing.T) {
+	var rec recording
+	face := rec.face("/",
+		httpface.Route[caller]{Method: "GET", Path: "/said", Handle: say},
+		httpface.Route[caller]{Method: "GET", Path: "/panics", Handle: func(context.Context, caller, *httpface.Call) (httpface.Answer, error) {
+			panic("oh")
+		}},
+	)
+	now := time.Date(2026, 7, 1, 10, 0, 0, 0, time.UTC)
+	face.Now = func() time.Time { now = now.Add(time.Second); return now }
+	var heard string
+	w := httptest.NewRecorder()
+	face.Observe = func(c *httpface.Call, who *caller, status int, took time.Duration) {
+		heard = fmt.Sprint(c.R.URL.Path, " ", who != nil, " ", status, " ", took, " ", w.Code == status)
+	}
+	rt := new(httpface.Router)
+	httpface.Mount(rt, face)
+	for path, want := range map[string]string{
+		"/said":   "/said true 200 1s true",
+		"/panics": "/panics true 500 1s true",
+		"/absent": "/absent true 404 1s true",
+	} {
+		heard, w = "", httptest.NewRecorder()
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Authorization", "Bearer me")
+		rt.ServeHTTP(w, r)
+		if heard != want {
+			t.Errorf("heard %q, want %q", heard, want)
+		}
 	}
 }
 

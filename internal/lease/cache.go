@@ -52,6 +52,17 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K, read func(context.Context)
 	return v, err
 }
 
+// Peek returns the value under key if it is in memory and the lease is held. It reads nothing.
+func (c *Cache[K, V]) Peek(key K) (v V, ok bool) {
+	if !c.hub.Held() {
+		return v, false
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	v, ok = c.values[key]
+	return v, ok
+}
+
 // begin announces a read. A later reader shares the announcement of an earlier
 // one: a change outdates them all.
 func (c *Cache[K, V]) begin(key K) *load {

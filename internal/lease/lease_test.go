@@ -125,3 +125,30 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Errorf("after Clear: %d kept, %d left", c.Len(), left)
 	}
 }
+
+func TestPeekReadsNothing(t *testing.T) {
+	hub := lease.Always()
+	c := lease.NewCache[string, int](hub, 10, nil)
+	hub.Watch(func(ch lease.Change) { c.Heed(ch.ID, ch) }, "thing")
+	if v, ok := c.Peek("a"); ok {
+		t.Errorf("found %d before anything was read", v)
+	}
+	_, _ = c.Get(t.Context(), "a", value(1))
+	if v, ok := c.Peek("a"); !ok || v != 1 {
+		t.Errorf("got %d, %t", v, ok)
+	}
+	hub.Announce([]lease.Change{{Kind: "thing", ID: "a"}})
+	if v, ok := c.Peek("a"); ok {
+		t.Errorf("found %d while it is about to change", v)
+	}
+
+	var now time.Duration
+	leased := lease.Leased(func() time.Duration { return now })
+	leased.Extend(time.Second)
+	c = lease.NewCache[string, int](leased, 10, nil)
+	_, _ = c.Get(t.Context(), "a", value(1))
+	now = 2 * time.Second
+	if v, ok := c.Peek("a"); ok {
+		t.Errorf("found %d without the lease", v)
+	}
+}

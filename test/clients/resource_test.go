@@ -75,7 +75,7 @@ func wantInstance(t *testing.T, i *resourcecontrollerv2.ResourceInstance) {
 	}
 	endpoints, _ := i.Extensions["endpoints"].(map[string]any)
 	for _, name := range []string{"public", "private"} {
-		if url, _ := endpoints[name].(string); url != env(t, "STRONGROOM_URL") {
+		if url, _ := endpoints[name].(string); url != env(t, directURL) {
 			t.Errorf("extensions.endpoints.%s is %v", name, endpoints[name])
 		}
 	}

@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// TestMain starts one server for all tests and puts what its credentials file
-// says into the environment, as a shell does that sources the file. The tests
-// know nothing else of the server.
+// TestMain starts one server for all tests, and a judge before it, and puts what
+// its credentials file says into the environment, as a shell does that sources
+// the file. The tests know nothing else of the server.
 func TestMain(m *testing.M) {
 	code, err := withServer(m.Run)
 	if err != nil {
@@ -65,7 +65,7 @@ func withServer(do func() int) (code int, err error) {
 	if err := awaitReady(ctx, filepath.Join(data, "credentials.env")); err != nil {
 		return 0, err
 	}
-	return do(), nil
+	return judged(dir, do)
 }
 
 // stop ends the server as an operator does, and says if it did not end cleanly.

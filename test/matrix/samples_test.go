@@ -97,6 +97,7 @@ var samples = map[string]sample{
 	"POST /strongroom/v1/keys/{id}/batches/wrap":     {path: one("key"), header: kms, body: `{"resources":[{}]}`},
 	"POST /strongroom/v1/keys/{id}/batches/unwrap":   {path: one("key"), header: kms, body: `{"resources":[{"ciphertext":"$wrapped"}]}`},
 	"POST /strongroom/v1/keys/{id}/batches/rewrap":   {path: one("key"), header: kms, body: `{"resources":[{"ciphertext":"$wrapped"}]}`},
+	"POST /strongroom/v1/keys/{id}/batches/transfer": {path: one("key"), header: kms, body: `{"resources":[{"ciphertext":"$wrapped","targetKey":"$sibling"}]}`},
 	"GET /strongroom/v1/keys/{id}/versions/census":   {path: one("key"), header: kms},
 	"PUT /strongroom/v1/keys/{id}/versions/{version}/data": {
 		path: map[string]string{"id": "key", "version": "key"}, header: kms, body: `{"objects":1,"bytes":1}`, service: true,
@@ -223,4 +224,6 @@ var samples = map[string]sample{
 	"POST /strongroom/v1/custody/rotations":   {body: `{}`},
 	"POST /strongroom/v1/custody/migrations":  {body: `{"module":"other"}`},
 	"POST /strongroom/v1/custody/retirements": {body: `{"generation":$retired}`},
+	// Every member of an account may ask, and is shown the instances that it manages.
+	"GET /strongroom/v1/metrics": {harmless: true},
 }

@@ -50,6 +50,15 @@ func things() map[string]thing {
 			w.must(http.MethodPost, "/api/v2/import_token", map[string]any{"maxAllowedRetrievals": 500}, nil)
 			return w.get("instance")
 		}, absent: uuid.NewString},
+		// An instance with metrics, which was used.
+		"measured": {make: func(w *world) string {
+			w.must(http.MethodPut, "/api/v2/instance/policies", map[string]any{
+				"metadata":  map[string]any{"collectionType": policyType, "collectionTotal": 1},
+				"resources": []any{map[string]any{"policy_type": "metrics", "policy_data": map[string]any{"enabled": true}}},
+			}, nil)
+			w.must(http.MethodGet, "/api/v2/keys", nil, nil)
+			return w.get("instance")
+		}, absent: uuid.NewString},
 		"disabledKey": {make: func(w *world) string {
 			id := newKey(w, confidentialName, false, "")
 			w.must(http.MethodPost, "/api/v2/keys/"+id+"/actions/disable", nil, nil)

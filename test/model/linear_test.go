@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 
 // races is how often a key is fought over.
 func races() int {
-	if os.Getenv("STRONGROOM_SOAK") != "" {
+	if soaks() {
 		return 2000
 	}
 	return 40
@@ -123,7 +122,7 @@ func (s standing) after(operation string) (standing, answered) {
 // race makes a key and lets callers have at it.
 func (w *world) race(t *testing.T, random *rand.Rand) []porcupine.Operation {
 	t.Helper()
-	made := w.send(request{who: "manager", method: http.MethodPost, path: "/keys", body: encode(map[string]any{
+	made := w.send(request{caller: at("manager"), method: http.MethodPost, path: "/keys", body: encode(map[string]any{
 		"metadata":  map[string]any{"collectionType": keyType, "collectionTotal": 1},
 		"resources": []any{map[string]any{"type": keyType, "name": "fought over", "extractable": false}},
 	})})
@@ -131,7 +130,7 @@ func (w *world) race(t *testing.T, random *rand.Rand) []porcupine.Operation {
 		t.Fatalf("creating a key: %d %s", made.status, made.body)
 	}
 	key := made.keys()[0].ID
-	ciphertext := wrappingOf(w.send(request{who: "manager", method: http.MethodPost, path: "/keys/" + key + "/actions/wrap"})).Ciphertext
+	ciphertext := wrappingOf(w.send(request{caller: at("manager"), method: http.MethodPost, path: "/keys/" + key + "/actions/wrap"})).Ciphertext
 
 	const racers, turns = 5, 8
 	operations := []string{"wrap", "wrap", "unwrap", "rotate", "disable", "enable", "enable", "delete", "restore", "restore"}
@@ -172,7 +171,7 @@ func (w *world) race(t *testing.T, random *rand.Rand) []porcupine.Operation {
 }
 
 func requestFor(operation, key, ciphertext string) request {
-	r := request{who: "manager", method: http.MethodPost, path: "/keys/" + key + "/actions/" + operation}
+	r := request{caller: at("manager"), method: http.MethodPost, path: "/keys/" + key + "/actions/" + operation}
 	switch operation {
 	case "delete":
 		r.method, r.path = http.MethodDelete, "/keys/"+key
@@ -186,7 +185,7 @@ func requestFor(operation, key, ciphertext string) request {
 
 // numbers counts the versions of a key, the oldest being 1.
 func (w *world) numbers(key string) map[string]int {
-	versions := w.send(request{who: "manager", method: http.MethodGet, path: "/keys/" + key + "/versions?allKeyStates=true&limit=5000"}).keys()
+	versions := w.send(request{caller: at("manager"), method: http.MethodGet, path: "/keys/" + key + "/versions?allKeyStates=true&limit=5000"}).keys()
 	numbers := map[string]int{}
 	for i, v := range versions {
 		numbers[v.ID] = len(versions) - i

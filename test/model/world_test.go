@@ -5,24 +5,24 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"strongroom/api/keyprotect"
 	"strongroom/audit"
-	"strongroom/iam"
+	"strongroom/custody"
 	"strongroom/internal/httpface"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
 
 const (
-	account iam.AccountID = "0123456789abcdef0123456789abcdef"
-	keyType string        = "application/vnd.ibm.kms.key+json"
-	// sharedRing is the ring that one of the callers has access to, and no other.
-	sharedRing string = "team-a"
+	keyType    = "application/vnd.ibm.kms.key+json"
+	policyType = "application/vnd.ibm.kms.policy+json"
 )
 
 // world is the face of a key service with one instance.
@@ -34,9 +34,12 @@ type world struct {
 
 func newWorld(t *testing.T, configure ...func(*kms.Config)) *world {
 	t.Helper()
+	configure = append(configure, func(c *kms.Config) {
+		c.Module, c.Log = &fewPairs{Module: c.Module, Transport: c.Module.(custody.Transport)}, noLog{}
+	})
 	w := &world{Rig: kmstest.New(t, configure...), router: &httpface.Router{}}
 	httpface.Mount(w.router, keyprotect.New(keyprotect.Config{
-		Keys: w.Service, Identities: identities{}, Log: w.Log, Region: "us-south", Now: w.Clock.Now,
+		Keys: w.Service, Identities: identities{}, Log: noLog{}, Region: "us-south", Now: w.Clock.Now,
 		Logger: slog.New(slog.DiscardHandler),
 	}))
 	w.begin(t)
@@ -59,63 +62,64 @@ func (w *world) begin(t *testing.T) {
 // end removes the instance with all that is in it.
 func (w *world) end(t *testing.T) {
 	t.Helper()
+	for name := range callers() {
+		w.Access.Revoke(identityOf(name))
+	}
 	if err := w.DestroyInstance(t.Context(), w.instance); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// person is what a caller may do.
-type person struct {
-	actions []iam.Action
-	ring    string // in this ring only; empty means everywhere
+// noLog forgets events: those of 100,000 steps would fill the memory.
+type noLog struct{}
+
+func (noLog) Append(context.Context, ...*audit.Event) error       { return nil }
+func (noLog) Refused(context.Context, string, *audit.Event) error { return nil }
+func (noLog) Healthy() error                                      { return nil }
+
+// transportKeys is how many transport keys there are.
+const transportKeys = 2
+
+// fewPairs is a module that draws only some transport keys, and gives them out in turn, as each
+// takes seconds to draw.
+type fewPairs struct {
+	custody.Module
+	custody.Transport
+
+	mu    sync.Mutex
+	pairs []custody.TransportKey // guarded by mu
+	given int                    // guarded by mu
 }
 
-// callers lists who asks. Two of them may delete, as some deletions need two; one may do nothing.
-func callers() map[string]person {
-	reader := []iam.Action{
-		kms.ActionList, kms.ActionHead, kms.ActionMetadata, kms.ActionVersions,
-		kms.ActionWrap, kms.ActionUnwrap, kms.ActionRewrap, kms.ActionRingList,
+// MakeTransport implements custody.Transport.
+func (p *fewPairs) MakeTransport(ctx context.Context) (custody.TransportKey, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.pairs) < transportKeys {
+		k, err := p.Transport.MakeTransport(ctx)
+		if err != nil {
+			return custody.TransportKey{}, err
+		}
+		p.pairs = append(p.pairs, k)
 	}
-	writer := append([]iam.Action{
-		kms.ActionRead, kms.ActionCreate, kms.ActionRotate, kms.ActionAuthorize, kms.ActionUnauthorize,
-		kms.ActionSync, kms.ActionAliasCreate, kms.ActionAliasDelete, kms.ActionRingCreate,
-	}, reader...)
-	manager := append([]iam.Action{
-		kms.ActionDisable, kms.ActionEnable, kms.ActionDelete, kms.ActionRestore, kms.ActionPatch,
-		kms.ActionRingDelete, kms.ActionPolicyRead, kms.ActionPolicyWrite,
-	}, writer...)
-	return map[string]person{
-		"reader":   {actions: reader},
-		"writer":   {actions: writer},
-		"manager":  {actions: manager},
-		"deputy":   {actions: manager},
-		"purger":   {actions: []iam.Action{kms.ActionPurge}},
-		"ringmate": {actions: manager, ring: sharedRing},
-		"nobody":   {},
-	}
-}
-
-func identityOf(name string) iam.IdentityID { return iam.IdentityID("IBMid-" + name) }
-
-// identities knows callers by tokens that are their names.
-type identities struct{}
-
-func (identities) Authenticate(_ context.Context, token string, trail *audit.Trail) (iam.Caller, error) {
-	if _, ok := callers()[token]; !ok {
-		return iam.Caller{}, iam.ErrUnauthenticated
-	}
-	return iam.Caller{Identity: identityOf(token), Kind: iam.KindUser, Account: account, Name: token, Trail: trail}, nil
+	p.given++
+	return p.pairs[p.given%transportKeys], nil
 }
 
 // request is one request to the face.
 type request struct {
-	who, method, path, ring, body string
+	caller
+	method, path, body string
+
+	ring   string // that the request insists on, if any
+	repeat string // its Idempotency-Key, if any
 }
 
 // reply is what came back.
 type reply struct {
 	outcome
-	body []byte
+	header http.Header
+	body   []byte
 }
 
 // outcome is what a model can foretell of an answer.
@@ -126,10 +130,14 @@ type outcome struct {
 
 func (w *world) send(r request) reply {
 	q := httptest.NewRequestWithContext(context.Background(), r.method, "/api/v2"+r.path, strings.NewReader(r.body))
-	q.Header.Set("Authorization", "Bearer "+r.who)
+	q.RemoteAddr = net.JoinHostPort(r.from, "50000")
+	q.Header.Set("Authorization", "Bearer "+r.name)
 	q.Header.Set("Bluemix-Instance", string(w.instance.ID))
 	if r.ring != "" {
 		q.Header.Set("X-Kms-Key-Ring", r.ring)
+	}
+	if r.repeat != "" {
+		q.Header.Set("Idempotency-Key", r.repeat)
 	}
 	rec := httptest.NewRecorder()
 	w.router.ServeHTTP(rec, q)
@@ -137,60 +145,40 @@ func (w *world) send(r request) reply {
 	if err != nil {
 		panic(err) // a recorder does not fail
 	}
-	out := reply{outcome: outcome{status: rec.Code}, body: body}
+	out := reply{outcome: outcome{status: rec.Code}, header: rec.Header(), body: body}
 	if rec.Code >= http.StatusBadRequest {
-		var refused struct {
-			Resources []struct{ Reasons []struct{ Code string } }
-		}
-		_ = json.Unmarshal(body, &refused)
-		if len(refused.Resources) == 1 && len(refused.Resources[0].Reasons) == 1 {
-			out.code = refused.Resources[0].Reasons[0].Code
+		refused := resources[struct{ Reasons []struct{ Code string } }](out)
+		if len(refused) == 1 && len(refused[0].Reasons) == 1 {
+			out.code = refused[0].Reasons[0].Code
 		}
 	}
 	return out
 }
 
-// keyView is what is compared of a key.
-type keyView struct {
-	ID             string    `json:"id"`
-	Name           string    `json:"name"`
-	State          int       `json:"state"`
-	Extractable    bool      `json:"extractable"`
-	Imported       bool      `json:"imported"`
-	Ring           string    `json:"keyRingID"`
-	Aliases        []string  `json:"aliases"`
-	Deleted        bool      `json:"deleted"`
-	DeletedBy      string    `json:"deletedBy"`
-	DeletionDate   string    `json:"deletionDate"`
-	LastRotateDate string    `json:"lastRotateDate"`
-	RestoreAllowed bool      `json:"restoreAllowed"`
-	PurgeAllowed   bool      `json:"purgeAllowed"`
-	DualAuthDelete dualView  `json:"dualAuthDelete"`
-	Rotation       *rotation `json:"rotation"`
-	KeyVersion     struct {
-		ID string `json:"id"`
-	} `json:"keyVersion"`
-}
-
-type dualView struct {
-	Enabled bool   `json:"enabled"`
-	Set     bool   `json:"keySetForDeletion"`
-	Until   string `json:"authExpiration"`
-}
-
-type rotation struct {
-	Enabled bool `json:"enabled"`
-	Month   int  `json:"interval_month"`
-	Day     int  `json:"interval_day"`
+// resources decodes what is in a collection; nothing is in what is no collection.
+func resources[T any](r reply) []T {
+	var c struct {
+		Resources []T `json:"resources"`
+	}
+	_ = json.Unmarshal(r.body, &c)
+	return c.Resources
 }
 
 // keys decodes a collection of keys.
-func (r reply) keys() []keyView {
-	var c struct {
-		Resources []keyView `json:"resources"`
+func (r reply) keys() []keyView { return resources[keyView](r) }
+
+// collection is the body that sends one resource or more.
+func collection(kind string, resources ...any) string {
+	return encode(map[string]any{
+		"metadata":  map[string]any{"collectionType": kind, "collectionTotal": len(resources)},
+		"resources": resources,
+	})
+}
+
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a mistake in the test
 	}
-	if err := json.Unmarshal(r.body, &c); err != nil {
-		return nil
-	}
-	return c.Resources
+	return string(b)
 }

@@ -31,6 +31,7 @@ func (d *Document) lint() error {
 	for name, schema := range schemas {
 		l.schema("schema "+name, schema)
 	}
+	l.security(components)
 	l.references(d.root)
 	return errors.Join(l.found...)
 }
@@ -92,7 +93,12 @@ func (l *linter) parameters(name, template string, item, operation object) {
 				l.unsound("%s: %v", name, err)
 				continue
 			}
-			l.schema(fmt.Sprintf("%s parameter %v", name, parameter["name"]), parameter["schema"])
+			at := fmt.Sprintf("%s parameter %v", name, parameter["name"])
+			l.schema(at, parameter["schema"])
+			l.scalar(at, parameter["schema"])
+			if !slices.Contains([]any{"path", "query", "header"}, parameter["in"]) {
+				l.unsound("%s: the judge does not look for it in %v", at, parameter["in"])
+			}
 			if parameter["in"] == "path" {
 				described = append(described, fmt.Sprint(parameter["name"]))
 			}
@@ -106,6 +112,28 @@ func (l *linter) parameters(name, template string, item, operation object) {
 	slices.Sort(wanted)
 	if !slices.Equal(described, wanted) {
 		l.unsound("%s: parameters of the path %v, described %v", name, wanted, described)
+	}
+}
+
+// scalar refuses the schema of a parameter that is not one piece of text.
+func (l *linter) scalar(at string, schema any) {
+	s, err := l.document.resolve(schema)
+	if err != nil {
+		l.unsound("%s: %v", at, err)
+		return
+	}
+	if kind, ok := s["type"]; ok && !slices.Contains([]any{"string", "integer", "number", "boolean"}, kind) {
+		l.unsound("%s: the judge does not read parameters of type %v", at, kind)
+	}
+}
+
+// security refuses schemes other than a bearer token.
+func (l *linter) security(components object) {
+	schemes, _ := components["securitySchemes"].(object)
+	for name, s := range schemes {
+		if scheme, _ := s.(object); scheme["type"] != "http" || scheme["scheme"] != "bearer" {
+			l.unsound("security scheme %s: the judge knows bearer tokens only", name)
+		}
 	}
 }
 

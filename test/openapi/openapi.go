@@ -1,12 +1,14 @@
-// Package openapi reads an OpenAPI 3.1 description and tells whether an answer is one that it
-// describes. It is a judge for tests: what it does not understand in a description is an error, so
-// that nothing passes because nobody looked.
+// Package openapi reads an OpenAPI 3.1 description and tells whether a request and its answer are
+// what it describes. It is a judge for tests: what it does not understand in a description is an
+// error, so that nothing passes because nobody looked.
 //
-// It is stricter than JSON Schema in one point: a member that a schema does not name is a deviation,
-// unless the schema says additionalProperties.
+// It is stricter than the specification in two points: a member that a schema does not name is a
+// deviation, unless the schema says additionalProperties, and so is a query parameter without a
+// description.
 package openapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,12 +26,20 @@ type Document struct {
 
 type object = map[string]any
 
-// Answer is what a server said to a request.
+// Request is what a client sent.
+type Request struct {
+	Method string
+	Path   string // escaped
+	Query  string // as in the URL, without its question mark
+	Header http.Header
+	Body   []byte // as it was sent
+}
+
+// Answer is what the server said to it.
 type Answer struct {
-	Method, Path string // the path escaped, without its query
-	Status       int
-	Header       http.Header
-	Body         []byte
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
 // Parse reads a description in JSON, and refuses one that is not sound: a reference that leads
@@ -67,24 +77,70 @@ func (d *Document) Operations() []string {
 	return all
 }
 
-// Check returns nil for an answer that the description allows, else everything that deviates.
-func (d *Document) Check(a Answer) error {
-	template, ok := d.find(a.Path)
-	if !ok {
-		return fmt.Errorf("openapi: no path describes %s", a.Path)
+// Covers says whether a path is below those that are described: whether its first two segments are
+// those of a template.
+func (d *Document) Covers(path string) bool {
+	for template := range d.paths {
+		if _, ok := match(first(template), first(path)); ok {
+			return true
+		}
 	}
-	operation, ok := d.paths[template][strings.ToLower(a.Method)].(object)
-	if !ok {
-		return fmt.Errorf("openapi: %s does not describe %s", template, a.Method)
+	return false
+}
+
+// first returns the first two segments of a path, and what is before its first slash.
+func first(path string) []string {
+	const segments = 2
+	parts := strings.Split(path, "/")
+	return parts[:min(len(parts), segments+1)]
+}
+
+// Judge returns nil if the description allows the answer and, where the request was carried out,
+// the request. A request for what is not described must have been answered with 404 or 405.
+func (d *Document) Judge(q Request, a Answer) error {
+	_, _, err := d.operation(q)
+	switch {
+	case err != nil && (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed):
+		return nil
+	case a.Status/100 != 2:
+		return d.CheckAnswer(q, a)
+	}
+	return errors.Join(d.CheckRequest(q), d.CheckAnswer(q, a))
+}
+
+// Operation names the operation that a request is for, as [Document.Operations] does.
+func (d *Document) Operation(q Request) (name string, ok bool) {
+	template, _, err := d.operation(q)
+	return q.Method + " " + template, err == nil
+}
+
+// CheckAnswer returns nil for an answer that the description allows, else everything that deviates.
+func (d *Document) CheckAnswer(q Request, a Answer) error {
+	template, operation, err := d.operation(q)
+	if err != nil {
+		return err
 	}
 	response, err := d.response(operation, a.Status)
 	if err == nil {
-		err = d.checkResponse(response, a)
+		err = d.checkResponse(response, q, a)
 	}
 	if err != nil {
-		return fmt.Errorf("openapi: %s %s, status %d: %w", a.Method, template, a.Status, err)
+		return fmt.Errorf("openapi: %s %s, status %d: %w", q.Method, template, a.Status, err)
 	}
 	return nil
+}
+
+// operation returns what is said of a request.
+func (d *Document) operation(q Request) (template string, operation object, err error) {
+	template, ok := d.find(q.Path)
+	if !ok {
+		return "", nil, fmt.Errorf("openapi: no path describes %s", q.Path)
+	}
+	operation, ok = d.paths[template][strings.ToLower(q.Method)].(object)
+	if !ok {
+		return "", nil, fmt.Errorf("openapi: %s does not describe %s", template, q.Method)
+	}
+	return template, operation, nil
 }
 
 // find returns the template of a path. A literal segment wins over a parameter.
@@ -126,7 +182,7 @@ func (d *Document) response(operation object, status int) (object, error) {
 	return nil, errors.New("the status is not described")
 }
 
-func (d *Document) checkResponse(response object, a Answer) error {
+func (d *Document) checkResponse(response object, q Request, a Answer) error {
 	var found []error
 	headers, _ := response["headers"].(object)
 	for name, header := range headers {
@@ -140,7 +196,7 @@ func (d *Document) checkResponse(response object, a Answer) error {
 	}
 	content, _ := response["content"].(object)
 	switch {
-	case a.Method == http.MethodHead:
+	case q.Method == http.MethodHead:
 	case len(content) == 0 && len(a.Body) > 0:
 		found = append(found, fmt.Errorf("a body of %d bytes where none is described", len(a.Body)))
 	case len(content) > 0:
@@ -159,13 +215,21 @@ func (d *Document) checkBody(content object, a Answer) error {
 	if !ok {
 		return nil // a body that is not JSON
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(a.Body)))
+	body, err := inflate(a.Header, a.Body)
+	if err != nil {
+		return err
+	}
+	return d.checkJSON(judge{document: d}, schema, body)
+}
+
+// checkJSON lets a judge hold a body against its schema.
+func (d *Document) checkJSON(j judge, schema any, body []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var value any
 	if err := decoder.Decode(&value); err != nil {
 		return fmt.Errorf("the body is not JSON: %w", err)
 	}
-	j := judge{document: d}
 	j.check("", schema, value)
 	return errors.Join(j.found...)
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -18,6 +19,7 @@ import (
 // judge holds a value against a schema and remembers every deviation.
 type judge struct {
 	document *Document
+	request  bool // the value is the body of a request, which is read as [Document.CheckRequest] says
 	found    []error
 }
 
@@ -65,7 +67,7 @@ func (j *judge) oneOf(at string, alternatives []any, value any) {
 	fitting := 0
 	var last []error
 	for _, a := range alternatives {
-		inner := judge{document: j.document}
+		inner := judge{document: j.document, request: j.request}
 		if inner.check(at, a, value); len(inner.found) == 0 {
 			fitting++
 		}
@@ -79,6 +81,9 @@ func (j *judge) oneOf(at string, alternatives []any, value any) {
 func (j *judge) object(at string, s object, v object) {
 	properties, _ := s["properties"].(object)
 	required, _ := s["required"].([]any)
+	if j.request {
+		v = asRead(v, properties)
+	}
 	for _, name := range required {
 		if _, ok := v[name.(string)]; !ok {
 			j.deviates(at, "lacks the member %q", name)
@@ -98,6 +103,26 @@ func (j *judge) object(at string, s object, v object) {
 		}
 		j.check(at+"."+name, schema, member)
 	}
+}
+
+// asRead returns the members of a request as the server finds them: without regard to case, and
+// without those that are null.
+func asRead(v, properties object) object {
+	read := object{}
+	for name, member := range v {
+		if member == nil {
+			continue
+		}
+		if _, ok := properties[name]; !ok {
+			for described := range properties {
+				if strings.EqualFold(described, name) {
+					name = described
+				}
+			}
+		}
+		read[name] = member
+	}
+	return read
 }
 
 func (j *judge) array(at string, s object, v []any) {
@@ -127,8 +152,8 @@ func (j *judge) text(at string, s object, v string) {
 	}
 	switch s["format"] {
 	case "date-time":
-		if t, err := time.Parse(time.RFC3339, v); err != nil || t.Location() != time.UTC {
-			j.deviates(at, "is %q, no time in UTC", v)
+		if _, err := time.Parse(time.RFC3339, v); err != nil {
+			j.deviates(at, "is %q, no time", v)
 		}
 	case "uuid":
 		if len(v) != 36 || uuid.Validate(v) != nil {

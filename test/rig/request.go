@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"strongroom/test/openapi"
 )
 
 // Request is one request to the control APIs.
@@ -30,8 +32,8 @@ type Answer struct {
 // OK says whether the request was carried out.
 func (a Answer) OK() bool { return a.Status/100 == 2 }
 
-// Send sends a request, and holds the answer against the description of the
-// interface.
+// Send sends a request, and holds it and its answer against the description of
+// the interface.
 func (r *Rig) Send(t *testing.T, q Request) Answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), q.Method, r.URL+q.Path, bytes.NewReader([]byte(q.Body)))
@@ -57,7 +59,9 @@ func (r *Rig) Send(t *testing.T, q Request) Answer {
 		t.Fatalf("%s %s: %v", q.Method, q.Path, err)
 	}
 	a := Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}
-	r.judge(t, req, a)
+	r.judge(t, openapi.Request{
+		Method: q.Method, Path: req.URL.EscapedPath(), Query: req.URL.RawQuery, Header: req.Header, Body: []byte(q.Body),
+	}, a)
 	return a
 }
 
