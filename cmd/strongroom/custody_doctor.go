@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,7 @@ func newCustodyDoctorCommand(p *program) *cobra.Command {
 			if o.Library == "" || o.Token == "" || o.PINFile == "" {
 				return usageErrorf("give --library, --token and --pin-file")
 			}
+			o.Log = slog.New(slog.NewTextHandler(p.stderr, nil))
 			r, err := pkcs11.Examine(cmd.Context(), o)
 			if errors.Is(err, custody.ErrUnavailable) {
 				return &failure{exit: exitUnavailable, err: err}

@@ -44,6 +44,7 @@ func TestTokenIsExamined(t *testing.T) {
 	for about, want := range map[string]string{
 		"CKM_AES_CMAC":               "good sealing",
 		"CKM_AES_KEY_WRAP":           "good wrapping",
+		"CKO_DATA":                   "good keeping the anchor",
 		"CKM_RSA_PKCS_KEY_PAIR_GEN":  "good drawing import keys",
 		"CKM_RSA_X_509":              "good secure import",
 		"CKM_RSA_PKCS_OAEP":          "note secure import",

@@ -68,13 +68,14 @@ func without(template []attribute, kind uint) []attribute {
 }
 
 // byGrace calls do with the template, and again without one optional attribute after the other, from
-// the last, as long as the token refuses the template.
+// the last, as long as the token refuses the template. Some refuse it by a code that says nothing.
 func byGrace(template []attribute, optional []attribute, do func([]attribute) error) error {
 	for n := len(optional); ; n-- {
 		full := append(append([]attribute{}, template...), optional[:n]...)
 		err := do(full)
 		if n == 0 || !isCode(err, pkcs11.CKR_ATTRIBUTE_TYPE_INVALID, pkcs11.CKR_ATTRIBUTE_VALUE_INVALID,
-			pkcs11.CKR_ATTRIBUTE_READ_ONLY, pkcs11.CKR_TEMPLATE_INCONSISTENT, pkcs11.CKR_FUNCTION_FAILED) {
+			pkcs11.CKR_ATTRIBUTE_READ_ONLY, pkcs11.CKR_TEMPLATE_INCONSISTENT,
+			pkcs11.CKR_FUNCTION_FAILED, pkcs11.CKR_GENERAL_ERROR) {
 			return err
 		}
 	}

@@ -86,6 +86,7 @@ func (l *link) trials(s session, m masters) []trial {
 		{"CKM_AES_KEY_WRAP", keyWrap, "wrapping and unwrapping keys (RFC 3394)", true, func() error { return l.tryWrap(s, m) }},
 		{"CKM_AES_CMAC", pkcs11.CKM_AES_CMAC, "sealing under a key", true, func() error { return l.tryCMAC(s, m) }},
 		{"C_CreateObject", 0, "imports in the clear, recovery keys", false, func() error { return l.tryImport(s, m) }},
+		{"CKO_DATA", 0, "keeping the anchor by which an old copy of the database is noticed", false, func() error { return l.tryData(s) }},
 		{"CKM_RSA_PKCS_KEY_PAIR_GEN", pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, "drawing import keys, and keeping them (RFC 5649)", false, pair.make},
 		{"CKM_RSA_PKCS_OAEP", pkcs11.CKM_RSA_PKCS_OAEP, "secure import with the padding checked in the token", false, pair.decryptWhole},
 		{"CKM_RSA_X_509", pkcs11.CKM_RSA_X_509, "secure import with the padding checked in the agent", false, pair.decryptRaw},
@@ -143,6 +144,18 @@ func (l *link) tryImport(s session, m masters) error {
 	defer l.destroy(s, key)
 	_, err = l.wrap(s, m.wrap, keyWrap, key)
 	return err
+}
+
+// tryData keeps a data object in the token for a moment.
+func (l *link) tryData(s session) error {
+	o, err := l.create(s, []attribute{
+		attr(pkcs11.CKA_CLASS, pkcs11.CKO_DATA), attr(pkcs11.CKA_TOKEN, true), attr(pkcs11.CKA_PRIVATE, true),
+		attr(pkcs11.CKA_LABEL, l.hello.Label+" examination"), attr(pkcs11.CKA_VALUE, make([]byte, custody.MaxAnchor)),
+	})
+	if err != nil {
+		return err
+	}
+	return fail("C_DestroyObject", l.DestroyObject(s, o))
 }
 
 // pairTrial tries a pair for secure import.

@@ -183,11 +183,6 @@ func (l *link) create(s session, template []attribute) (object, error) {
 	return o, fail("C_CreateObject", err)
 }
 
-func (l *link) wrap(s session, by object, m uint, key object) ([]byte, error) {
-	wrapped, err := l.WrapKey(s, mechanism(m), by, key)
-	return wrapped, fail("C_WrapKey", err)
-}
-
 // unwrap returns the object, or ErrUnreadable when by does not unwrap it. A token that does not say
 // so in clear words is tried: if it unwraps something else, it was the key.
 func (l *link) unwrap(s session, by object, m uint, wrapped []byte, template []attribute) (object, error) {

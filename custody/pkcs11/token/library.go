@@ -13,7 +13,7 @@ typedef struct { unsigned char major, minor; void *function[68]; } function_list
 typedef struct { unsigned long type; void *parameter; unsigned long length; } mechanism;
 typedef struct { unsigned long type; void *value; unsigned long length; } attribute;
 
-enum { LOGIN = 18, DECRYPT_INIT = 33, DECRYPT = 34, SIGN_INIT = 42, SIGN = 43 };
+enum { LOGIN = 18, DECRYPT_INIT = 33, DECRYPT = 34, SIGN_INIT = 42, SIGN = 43, WRAP_KEY = 60 };
 enum { GENERAL_ERROR = 5, AES_CMAC = 0x108a, BLOCK = 16 };
 
 static function_list *open_library(const char *path, const char **why) {
@@ -55,6 +55,12 @@ static rv decrypt(function_list *l, unsigned long session, unsigned char *in, un
 	rv (*f)(unsigned long, unsigned char *, unsigned long, unsigned char *, unsigned long *) = l->function[DECRYPT];
 	return f(session, in, size, out, n);
 }
+
+static rv wrap_key(function_list *l, unsigned long session, unsigned long type, unsigned long by, unsigned long key, unsigned char *out, unsigned long *n) {
+	rv (*f)(unsigned long, mechanism *, unsigned long, unsigned long, unsigned char *, unsigned long *) = l->function[WRAP_KEY];
+	mechanism m = {type, NULL, 0};
+	return f(session, &m, by, key, out, n);
+}
 */
 import "C"
 
@@ -67,8 +73,9 @@ import (
 )
 
 // library is a vendor's library: the binding that everybody uses, and beside it direct calls where
-// the binding would leave secrets in memory that nobody wipes (login and decryption), or would cost
-// a sealing seven calls into C instead of one.
+// the binding would leave secrets in memory that nobody wipes (login and decryption), would cost a
+// sealing seven calls into C instead of one, or would ask for the size of a wrapped key first, which
+// costs a token another operation and which NSS answers wrongly.
 type library struct {
 	*pkcs11.Ctx
 	list *C.function_list
@@ -111,6 +118,21 @@ func (l *library) decrypt(s pkcs11.SessionHandle, m *pkcs11.Mechanism, key pkcs1
 	n := C.ulong(len(out))
 	r := C.decrypt(l.list, C.ulong(s), (*C.uchar)(unsafe.SliceData(in)), C.ulong(len(in)), (*C.uchar)(unsafe.SliceData(out)), &n)
 	return int(n), failed("C_Decrypt", code(r))
+}
+
+// maxWrappedObject is the most that a wrapped key measures: the private half of an RSA pair of 4096
+// bits takes some 2,400 bytes.
+const maxWrappedObject = 8 << 10
+
+// wrap wraps a key under another one.
+func (l *library) wrap(s pkcs11.SessionHandle, by pkcs11.ObjectHandle, m uint, key pkcs11.ObjectHandle) ([]byte, error) {
+	var out [maxWrappedObject]byte
+	n := C.ulong(len(out))
+	r := C.wrap_key(l.list, C.ulong(s), C.ulong(m), C.ulong(by), C.ulong(key), (*C.uchar)(&out[0]), &n)
+	if r != 0 {
+		return nil, failed("C_WrapKey", code(r))
+	}
+	return slices.Clone(out[:n]), nil
 }
 
 // nested is an attribute whose value is a template. PKCS#11 wants pointers in it, so that its memory

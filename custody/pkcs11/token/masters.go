@@ -26,8 +26,9 @@ type masters struct {
 }
 
 // Roles of our objects in the token, as their labels have them: "strongroom wrap 1",
-// "strongroom seal 1", "strongroom recovery SET". The ID of a master is its number in 4 bytes,
-// followed by the name of the recovery key.
+// "strongroom seal 1", "strongroom recovery SET". The ID of a master is the first letter of its role,
+// its number in 4 bytes, and the name of the recovery key: no two keys have one ID, as in some tokens
+// the second would take the place of the first.
 const (
 	roleWrap     = "wrap"
 	roleSeal     = "seal"
@@ -45,8 +46,16 @@ func (l *link) masterLabel(role string, number uint32) string {
 	return l.label(role, strconv.FormatUint(uint64(number), 10))
 }
 
-func masterID(number uint32, set string) []byte {
-	return append(binary.BigEndian.AppendUint32(nil, number), set...)
+func masterID(role string, number uint32, set string) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte(role[:1]), number), set...)
+}
+
+// parseID undoes masterID.
+func parseID(role string, id []byte) (number uint32, set string, ok bool) {
+	if len(id) < 5 || id[0] != role[0] {
+		return 0, "", false
+	}
+	return binary.BigEndian.Uint32(id[1:]), string(id[5:]), true
 }
 
 // stored is one of our keys in the token.
@@ -71,15 +80,15 @@ func (l *link) storedKeys(s session) ([]stored, error) {
 		}
 		rest, isOurs := strings.CutPrefix(string(attrs[0].Value), l.hello.Label+" ")
 		role, which, _ := strings.Cut(rest, " ")
-		k, id := stored{object: o, role: role}, attrs[1].Value
+		k := stored{object: o, role: role}
 		switch {
 		case !isOurs:
 			continue
 		case role == roleRecovery:
 			k.set = which
-		case (role == roleWrap || role == roleSeal) && len(id) >= 4:
-			k.number, k.set = binary.BigEndian.Uint32(id), string(id[4:])
-			if which != strconv.FormatUint(uint64(k.number), 10) {
+		case role == roleWrap || role == roleSeal:
+			var ok bool
+			if k.number, k.set, ok = parseID(role, attrs[1].Value); !ok || which != strconv.FormatUint(uint64(k.number), 10) {
 				continue
 			}
 		default:
@@ -206,7 +215,8 @@ func (t *Token) MakeMasters(number uint32, set string, key []byte) (escrow []byt
 		if escrow, err = l.makeMasters(s, number, set, key); err != nil {
 			return errors.Join(err, l.destroyMasters(s, number))
 		}
-		return l.findMasters(s)
+		_, err = l.mastersOf(s, number) // a token that does not keep what it made is found out now
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -237,11 +247,11 @@ func (l *link) makeMasters(s session, number uint32, set string, key []byte) (es
 		}
 	}
 	if m.wrap, err = l.makeWrapMaster(s, attr(pkcs11.CKA_LABEL, l.masterLabel(roleWrap, number)),
-		attr(pkcs11.CKA_ID, masterID(number, set)), attr(pkcs11.CKA_TOKEN, true)); err != nil {
+		attr(pkcs11.CKA_ID, masterID(roleWrap, number, set)), attr(pkcs11.CKA_TOKEN, true)); err != nil {
 		return nil, err
 	}
 	seal := append(aesKey(true, false, pkcs11.CKA_SIGN),
-		attr(pkcs11.CKA_LABEL, l.masterLabel(roleSeal, number)), attr(pkcs11.CKA_ID, masterID(number, set)))
+		attr(pkcs11.CKA_LABEL, l.masterLabel(roleSeal, number)), attr(pkcs11.CKA_ID, masterID(roleSeal, number, set)))
 	if set == "" {
 		_, err = l.generate(s, append(seal, attr(pkcs11.CKA_VALUE_LEN, masterSize)))
 		return nil, err
