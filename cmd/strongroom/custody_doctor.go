@@ -20,7 +20,7 @@ func newCustodyDoctorCommand(p *program) *cobra.Command {
 			"what it cannot do, whether the masters in it are as they should be, and how fast it is. Then try to\n" +
 			"take keys out of it in every way known to us. The last lines grade the protection as strict or\n" +
 			"basic, and says what that means.\n\n" +
-			"Nothing in the token is changed. A server may be using it at the same time.",
+			"Nothing that this makes stays in the token. A server may be using it at the same time.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Library == "" || o.Token == "" || o.PINFile == "" {

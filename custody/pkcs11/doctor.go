@@ -17,7 +17,7 @@ type Report struct {
 
 // Examine opens the token and finds out what it can do, what limits it has, whether the masters in it
 // are as they should be, what an attempted extraction gets out of it, and how fast it is. What it
-// makes in the token are session objects, which are gone when it returns.
+// makes in the token is gone when it returns.
 func Examine(ctx context.Context, o Options) (Report, error) {
 	o, err := o.complete()
 	if err != nil {
