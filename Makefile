@@ -76,7 +76,7 @@ race: setup
 	@$(GO) tool cover -func=coverage.out | awk '/^total:/ {print "== statements covered: " $$3}'
 
 # What is built with the tag pkcs11, and what uses it.
-PKCS11 = ./custody/pkcs11/... ./bench/custody/... ./cmd/strongroom/...
+PKCS11 = ./custody/pkcs11/... ./bench/custody/... ./cmd/strongroom/... ./test/chaos/...
 
 .PHONY: pkcs11
 pkcs11: setup ## the module in a token, against SoftHSM
@@ -85,6 +85,7 @@ pkcs11: setup ## the module in a token, against SoftHSM
 	@$(TOOL) staticcheck -tags pkcs11 $(PKCS11)
 	@CGO_ENABLED=1 $(GO) test -race -tags pkcs11 -p $(PARALLEL) -timeout 14m ./custody/pkcs11/...
 	@CGO_ENABLED=1 $(GO) test -race -tags pkcs11 -timeout 5m -run Custody ./cmd/strongroom
+	@CGO_ENABLED=1 $(GO) test -race -tags pkcs11 -timeout 5m -run Token ./test/chaos
 
 .PHONY: clients
 clients: setup ## other people's clients against the built binary

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,29 +16,13 @@ import (
 // TestNoKeyBytesAreLeftBehind brings known key material to a server in every way
 // there is, well-formed and not, uses it in every way there is, and then
 // searches all that the server has written: database, its log of changes, audit
-// log, output, and every answer that is an error.
+// log, output, a backup, and every answer that is an error.
 func TestNoKeyBytesAreLeftBehind(t *testing.T) {
 	place := process.NewPlace(t, process.Build(t))
 	server := place.Start(t)
 	s := &scan{t: t, caller: newCaller(t, server, server.Token(t)), secrets: map[string][]byte{}}
-
-	s.useRootKeys()
-	s.useStandardKeys()
-	s.failInEveryWay()
-	if s.refused == 0 {
-		t.Error("nothing was refused, so no error answers were searched")
-	}
-
-	running, files := searchTree(t, s.secrets, filepath.Dir(place.Data))
-	if files < 4 {
-		t.Errorf("searched only %d files", files)
-	}
-	server.Stop(t)
-	stopped, _ := searchTree(t, s.secrets, filepath.Dir(place.Data))
-	for _, found := range append(append(s.found, running...), stopped...) {
-		t.Error(found)
-	}
-	t.Logf("searched %d files and %d error answers for %d secrets", files, s.refused, len(s.secrets))
+	s.use()
+	s.finish(server)
 }
 
 // scan is one such search.
@@ -47,6 +32,38 @@ type scan struct {
 	secrets map[string][]byte
 	refused int      // number of answers that were errors
 	found   []string // in such answers
+}
+
+func (s *scan) use() {
+	s.useRootKeys()
+	s.useStandardKeys()
+	s.failInEveryWay()
+	if s.refused == 0 {
+		s.t.Error("nothing was refused, so no error answers were searched")
+	}
+}
+
+// finish takes a backup, stops the server, and searches all that is written.
+func (s *scan) finish(server *process.Server) {
+	s.t.Helper()
+	folder := filepath.Dir(server.Data)
+	a := s.do(http.MethodPost, "/strongroom/v1/backups", nil)
+	if a.status != http.StatusOK {
+		s.t.Fatalf("no backup: %d %s", a.status, a.body)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "backup"), a.body, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	running, files := searchTree(s.t, s.secrets, folder)
+	if files < 5 {
+		s.t.Errorf("searched only %d files", files)
+	}
+	server.Stop(s.t)
+	stopped, _ := searchTree(s.t, s.secrets, folder)
+	for _, found := range append(append(s.found, running...), stopped...) {
+		s.t.Error(found)
+	}
+	s.t.Logf("searched %d files and %d error answers for %d secrets", files, s.refused, len(s.secrets))
 }
 
 // secret makes known material and returns it in base64.

@@ -30,11 +30,13 @@ const (
 	stopLimit  = 30 * time.Second
 )
 
-// Build builds the program and returns the path of the binary.
-func Build(t *testing.T) string {
+// Build builds the program, with tags if any are given, and returns the path of
+// the binary.
+func Build(t *testing.T, tags ...string) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "strongroom")
-	out, err := exec.Command("go", "build", "-o", binary, "strongroom/cmd/strongroom").CombinedOutput()
+	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", binary, "strongroom/cmd/strongroom")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		t.Fatalf("building the program: %v\n%s", err, out)
 	}

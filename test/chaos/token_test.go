@@ -1,0 +1,122 @@
+//go:build cgo && pkcs11
+
+package chaos_test
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	ground "strongroom/custody"
+	"strongroom/custody/pkcs11/softhsm"
+	"strongroom/test/process"
+)
+
+// TestATokenLeavesNoKeyBytesBehind is TestNoKeyBytesAreLeftBehind of a server
+// whose masters are in a token. What came under an import token must not even be
+// in the memory of that server, while it wraps with it.
+func TestATokenLeavesNoKeyBytesBehind(t *testing.T) {
+	place := process.NewPlace(t, process.Build(t, "pkcs11"))
+	dir := t.TempDir() // as far from the server's folder as a token is
+	token, err := softhsm.New(dir, "scan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(softhsm.ConfigVariable, token.Config())
+	config := filepath.Join(filepath.Dir(place.Data), "strongroom.yaml")
+	text := fmt.Sprintf("custody:\n  module: token\n  modules:\n    - name: token\n      pkcs11:\n        library: %s\n        token: scan\n        pin_file: %s\n",
+		token.Library, token.PINFile)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	place.Args = []string{"--config", config}
+	server := place.Start(t)
+	s := &scan{t: t, caller: newCaller(t, server, server.Token(t)), secrets: map[string][]byte{}}
+	s.use()
+
+	material := ground.RandomSecret(32)
+	hidden := map[string][]byte{"securely imported root key": material.Reveal()}
+	key := s.importSecurely(material)
+	for range 3 {
+		s.wrapAndUnwrap(key, "data key under a securely imported key")
+		found, seen := searchMemory(t, hidden, server.PID())
+		for _, f := range found {
+			t.Error(f)
+		}
+		if seen < 1<<20 {
+			t.Fatalf("saw only %d bytes of the server's memory", seen)
+		}
+	}
+	// What the server must know for a moment shows that the search sees it.
+	wanted := map[string][]byte{"access token": []byte(s.caller.token)}
+	if found, _ := searchMemory(t, wanted, server.PID()); len(found) == 0 {
+		t.Error("the search does not even find the caller's token")
+	}
+	s.secrets["securely imported root key"] = material.Reveal()
+	s.finish(server)
+}
+
+// importSecurely brings material under an import token, and returns the path of the key.
+func (s *scan) importSecurely(material ground.Secret) string {
+	s.t.Helper()
+	s.must(http.MethodPost, "/api/v2/import_token", map[string]any{"expiration": 600, "maxAllowedRetrievals": 5}, nil)
+	var token struct{ Payload, Nonce []byte }
+	s.must(http.MethodGet, "/api/v2/import_token", nil, &token)
+	public, _ := pem.Decode(token.Payload)
+	if public == nil {
+		s.t.Fatalf("the public key is no PEM block: %s", token.Payload)
+	}
+	in, err := ground.SealTransported(public.Bytes, token.Nonce, material)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text := base64.StdEncoding.EncodeToString
+	var made keys
+	s.must(http.MethodPost, "/api/v2/keys", map[string]any{
+		"metadata": map[string]any{"collectionType": "application/vnd.ibm.kms.key+json", "collectionTotal": 1},
+		"resources": []any{map[string]any{
+			"type": "application/vnd.ibm.kms.key+json", "name": "secure", "extractable": false,
+			"payload": text(in.Material), "encryptedNonce": text(in.SealedNonce), "iv": text(in.IV[:]),
+		}},
+	}, &made)
+	return "/api/v2/keys/" + made.Resources[0].ID
+}
+
+// searchMemory searches what a process can write to, and returns how many bytes that were.
+func searchMemory(t *testing.T, secrets map[string][]byte, pid int) (found []string, seen int) {
+	t.Helper()
+	areas, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer areas.Close()
+	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		t.Skipf("the memory of other processes cannot be read here: %v", err)
+	}
+	defer memory.Close()
+	const chunk, overlap = 1 << 20, 4 << 10
+	buf := make([]byte, chunk+overlap)
+	lines := bufio.NewScanner(areas)
+	for lines.Scan() {
+		if !strings.Contains(lines.Text(), " rw") {
+			continue // a key is written before it is read
+		}
+		var from, to int64
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x ", &from, &to); err != nil {
+			t.Fatal(err)
+		}
+		for at := from; at < to; at += chunk {
+			n, _ := memory.ReadAt(buf[:min(int64(len(buf)), to-at)], at) // some areas cannot be read
+			seen += n
+			found = append(found, search(secrets, fmt.Sprintf("memory at %x", at), buf[:n])...)
+		}
+	}
+	return found, seen
+}
