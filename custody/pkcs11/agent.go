@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"strongroom/custody"
@@ -66,9 +65,9 @@ func (a *agent) hello(ctx context.Context, o Options) error {
 // spawn starts the process. It inherits the environment, in which vendors' libraries look for their
 // configuration, and nothing else but its end of a socket pair.
 func spawn(o Options) (*agent, error) {
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	pair, err := socketPair()
 	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
+		return nil, err
 	}
 	ours, theirs := os.NewFile(uintptr(pair[0]), "agent"), os.NewFile(uintptr(pair[1]), "parent")
 	defer theirs.Close()
