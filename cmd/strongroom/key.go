@@ -437,16 +437,20 @@ func decodeBase64(text []byte) ([]byte, bool) {
 
 func newKeyListCommand(p *program, instance *string) *cobra.Command {
 	var (
-		states        []string
-		ring          string
-		limit, offset int
-		all           bool
+		states               []string
+		ring                 string
+		search, filter, sort string
+		limit, offset        int
+		all                  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List keys",
-		Long:  "List the keys that you may see; deleted ones only with --state destroyed.",
-		Args:  arguments(),
+		Long: "List the keys that you may see; deleted ones only with --state destroyed.\n\n" +
+			"Search, filter and sort are those of the Key Protect API: --search finds a text in names, IDs and\n" +
+			"aliases, --filter 'expirationDate=lt:\"2027-01-01T00:00:00Z\" extractable=false' compares, and --sort\n" +
+			"takes properties such as creationDate, or -creationDate for the newest first.",
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			const most = 5000
 			if limit < 1 || limit > most || offset < 0 {
@@ -459,6 +463,11 @@ func newKeyListCommand(p *program, instance *string) *cobra.Command {
 					return err
 				}
 				query.Set("state", numbers)
+			}
+			for name, value := range map[string]string{"search": search, "filter": filter, "sort": sort} {
+				if value != "" {
+					query.Set(name, value)
+				}
 			}
 			s, err := p.keyService(cmd.Context(), *instance)
 			if err != nil {
@@ -488,6 +497,9 @@ func newKeyListCommand(p *program, instance *string) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&states, "state", nil, "only keys in these `STATES`: preactive, active, suspended, deactivated, destroyed")
 	flags.StringVar(&ring, "ring", "", "only keys of this key ring")
+	flags.StringVar(&search, "search", "", "only keys in which this `TEXT` is found")
+	flags.StringVar(&filter, "filter", "", "only keys for which this `CONDITION` holds")
+	flags.StringVar(&sort, "sort", "", "`PROPERTIES` to sort by, separated by commas")
 	flags.IntVar(&limit, "limit", 200, "most keys to show")
 	flags.IntVar(&offset, "offset", 0, "how many keys to skip")
 	flags.BoolVar(&all, "all", false, "show all keys")
