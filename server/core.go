@@ -46,13 +46,9 @@ type core struct {
 // openCore opens everything but the audit log, in order; what was opened is
 // closed again on failure.
 func openCore(ctx context.Context, cfg Config, stderr io.Writer) (c *core, err error) {
-	if err := cfg.complete(); err != nil {
+	if c, err = newCore(cfg, stderr); err != nil {
 		return nil, err
 	}
-	if err := software.HardenProcess(); err != nil {
-		return nil, fmt.Errorf("protecting the memory of the process: %w", err)
-	}
-	c = &core{config: cfg, log: cfg.logger(stderr), now: cfg.Now, hub: lease.Always()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
@@ -73,6 +69,17 @@ func openCore(ctx context.Context, cfg Config, stderr io.Writer) (c *core, err e
 	}
 	c.onClose(c.db.Close)
 	return c, c.openCustody(ctx)
+}
+
+// newCore checks the configuration, and returns a core of which nothing is open.
+func newCore(cfg Config, stderr io.Writer) (*core, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	if err := software.HardenProcess(); err != nil {
+		return nil, fmt.Errorf("protecting the memory of the process: %w", err)
+	}
+	return &core{config: cfg, log: cfg.logger(stderr), now: cfg.Now, hub: lease.Always()}, nil
 }
 
 // openAudit opens the audit log, unless the database is older than what is

@@ -14,7 +14,6 @@ import (
 	"strongroom/custody"
 	"strongroom/custody/software"
 	"strongroom/iam"
-	"strongroom/internal/lease"
 	"strongroom/kms"
 	"strongroom/masters"
 	"strongroom/sqlstore"
@@ -94,13 +93,9 @@ func Restore(ctx context.Context, cfg Config, stderr io.Writer, file io.Reader, 
 // openRestore opens the folder to restore into: that of the configuration, or
 // one that is thrown away.
 func openRestore(cfg Config, stderr io.Writer, h backup.Header, verifyOnly bool) (c *core, err error) {
-	if err := cfg.complete(); err != nil {
+	if c, err = newCore(cfg, stderr); err != nil {
 		return nil, err
 	}
-	if err := software.HardenProcess(); err != nil {
-		return nil, fmt.Errorf("protecting the memory of the process: %w", err)
-	}
-	c = &core{config: cfg, log: cfg.logger(stderr), now: cfg.Now, hub: lease.Always()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
