@@ -25,16 +25,19 @@ const (
 	// rosterChanges is how many keys of a roster may have changed since it was last looked at. With
 	// more it is forgotten, and read again when somebody asks for a list.
 	rosterChanges = 20_000
+	// rosterSample is of how many keys it is guessed where a page far down a list is.
+	rosterSample = 4_096
 	// rosterTurns is how many lists are picked at a time, each with up to 24 bytes a key.
 	rosterTurns = 4
 )
 
 // rosters are the rosters of the instances whose keys were listed lately: a bounded number of keys.
 type rosters struct {
-	db    *DB
-	from  int           // rosterFrom, but in tests
-	limit int           // rosterLimit, but in tests
-	turns chan struct{} // holds one for each list that is being picked
+	db     *DB
+	from   int           // rosterFrom, but in tests
+	limit  int           // rosterLimit, but in tests
+	sample int           // rosterSample, but in tests
+	turns  chan struct{} // holds one for each list that is being picked
 
 	mu    sync.Mutex // guards the following
 	of    map[string]*roster
@@ -50,6 +53,7 @@ type rosters struct {
 // keys again first.
 type roster struct {
 	instance string
+	sample   int           // keys of a guess
 	size     int           // how many keys, as last reckoned; guarded by rosters.mu
 	used     uint64        // the last question, guarded by rosters.mu
 	ready    atomic.Bool   // whether all keys have been read
@@ -110,7 +114,7 @@ func (k *rosterKey) state() kms.State { return kms.State(k.kind & 7) }
 
 func newRosters(db *DB) *rosters {
 	all := &rosters{
-		db: db, from: rosterFrom, limit: rosterLimit,
+		db: db, from: rosterFrom, limit: rosterLimit, sample: rosterSample,
 		turns: make(chan struct{}, rosterTurns), of: map[string]*roster{},
 	}
 	hub := db.hub
@@ -229,7 +233,7 @@ func (all *rosters) begin(ctx context.Context, in kms.InstanceID) error {
 	}
 	all.clock++
 	r := &roster{
-		instance: string(in), size: n, used: all.clock, settled: make(chan struct{}),
+		instance: string(in), sample: all.sample, size: n, used: all.clock, settled: make(chan struct{}),
 		changed: map[uuid.UUID]mark{}, ringOf: map[string]uint32{},
 	}
 	all.of[r.instance], all.held = r, all.held+n

@@ -15,6 +15,13 @@ func (db *DB) SetRosters(from, limit int) {
 	db.rosters.from, db.rosters.limit = from, limit
 }
 
+// SetRosterSample sets of how many keys new rosters guess where a page is.
+func (db *DB) SetRosterSample(n int) {
+	db.rosters.mu.Lock()
+	defer db.rosters.mu.Unlock()
+	db.rosters.sample = n
+}
+
 // AwaitRoster has the roster of an instance read, waits for it, and says whether there is one.
 func (db *DB) AwaitRoster(ctx context.Context, in kms.InstanceID) bool {
 	if _, err := db.rosters.get(ctx, in); err != nil {
