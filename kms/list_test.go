@@ -54,6 +54,8 @@ func TestListOrdersFiltersAndPages(t *testing.T) {
 		{kms.ListRequest{States: live, Sort: created, Extractable: &standard}, []string{"k1"}},
 		{kms.ListRequest{States: live, Sort: created, Extractable: &root}, []string{"k0", "k2", "k3"}},
 		{kms.ListRequest{States: live, Sort: []kms.Order{{By: kms.ByCreated, Descending: true}}}, []string{"k3", "k2", "k1", "k0"}},
+		{kms.ListRequest{States: live, Sort: by(kms.Order{By: kms.ByState})}, []string{"k1", "k2", "k3", "k0"}},
+		{kms.ListRequest{States: live, Sort: by(kms.Order{By: kms.ByState, Descending: true})}, []string{"k0", "k1", "k2", "k3"}},
 		{kms.ListRequest{States: live, Sort: by(kms.Order{By: kms.ByExpires})}, []string{"k0", "k3", "k1", "k2"}},
 		{kms.ListRequest{States: live, Sort: by(kms.Order{By: kms.ByExpires, Descending: true})}, []string{"k3", "k0", "k1", "k2"}},
 		{kms.ListRequest{States: live, Sort: by(kms.Order{By: kms.ByImported, Descending: true})}, []string{"k2", "k0", "k1", "k3"}},

@@ -181,7 +181,7 @@ func (l *library) expect(ref kms.Ref, req kms.ListRequest) []kms.KeyID {
 	}
 	slices.SortFunc(hits, func(a, b kms.Key) int {
 		for _, o := range req.Sort {
-			if c := compareBy(&a, &b, o); c != 0 {
+			if c := compareBy(&a, &b, o, l.Clock.Now()); c != 0 {
 				return c
 			}
 		}
@@ -203,11 +203,11 @@ func matches(k *kms.Key, s *kms.Search) bool {
 	return found != s.Not
 }
 
-func compareBy(a, b *kms.Key, o kms.Order) int {
+func compareBy(a, b *kms.Key, o kms.Order, now time.Time) int {
 	number := func(k *kms.Key) int64 {
 		switch o.By {
 		case kms.ByState:
-			return int64(k.State)
+			return int64(k.StateAt(now))
 		case kms.ByExtractable, kms.ByImported:
 			if o.By == kms.ByExtractable && k.Extractable || o.By == kms.ByImported && k.Imported {
 				return 1

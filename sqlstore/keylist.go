@@ -60,10 +60,10 @@ func (s *Keys) listStretch(ctx context.Context, part stretch, narrow kms.Propert
 		return nil, err
 	}
 	var c conditions
-	where, order := c.stretch(part, narrow), orderOf(part.Sort)
+	where, order := c.stretch(part, narrow), orderOf(part.Query)
 	inner := order
 	if narrow != "" {
-		inner = unindexed(part.Sort)
+		inner = unindexed(part.Query)
 	}
 	if begin != "" {
 		where += " AND k.id >= " + c.arg(begin)
@@ -162,9 +162,9 @@ func (s *Keys) walk(ctx context.Context, q kms.Query, found func(id, ring string
 func (s *Keys) walkStretch(ctx context.Context, part stretch, narrow kms.Property, found func(id, ring string) bool) (more bool, err error) {
 	var c conditions
 	where := c.stretch(part, narrow)
-	order := orderOf(part.Sort)
+	order := orderOf(part.Query)
 	if narrow != "" {
-		order = unindexed(part.Sort)
+		order = unindexed(part.Query)
 	}
 	rows, err := s.db.query(ctx, `SELECT k.id, k.ring FROM keys k WHERE `+where+` ORDER BY `+order, c.args...)
 	if err != nil {
@@ -189,7 +189,7 @@ const readAtOnce = 200
 
 // keysIn returns those of a few keys that q asks for, in its order, but for its search.
 func (s *Keys) keysIn(ctx context.Context, q kms.Query, ids []string) ([]kms.Key, error) {
-	return s.readKeys(ctx, q, ids, " ORDER BY "+unindexed(q.Sort))
+	return s.readKeys(ctx, q, ids, " ORDER BY "+unindexed(q))
 }
 
 // keysAt returns those of the keys that q asks for, in the order of the IDs, but for its search.
@@ -307,14 +307,19 @@ func (c *conditions) states(q kms.Query) string {
 	return "(" + in + " OR (k.state = " + activeState + " AND k.expires_at <= " + now + "))"
 }
 
-// orderOf returns the ORDER BY of a sort, which the ID always completes.
-func orderOf(sort []kms.Order) string {
+// orderOf returns the ORDER BY of the sort of q, which the ID always completes. An active key whose
+// time is over at q.Now stands with the deactivated ones.
+func orderOf(q kms.Query) string {
 	var by []string
-	for _, o := range sort {
+	for _, o := range q.Sort {
 		if o.By == kms.ByID {
 			return strings.Join(append(by, "k.id"+direction(o)), ", ")
 		}
 		column, missing := columnOf(o.By)
+		if o.By == kms.ByState {
+			column = fmt.Sprintf("CASE WHEN k.state = %d AND k.expires_at <= %d THEN %d ELSE k.state END",
+				kms.Active, micros(q.Now), kms.Deactivated)
+		}
 		last := ""
 		if missing {
 			last = " NULLS LAST"
@@ -326,7 +331,7 @@ func orderOf(sort []kms.Order) string {
 
 // unindexed is orderOf for keys that are found by something else and then sorted: the plus signs
 // keep SQLite from walking along an index that has all keys in this order.
-func unindexed(sort []kms.Order) string { return strings.ReplaceAll(orderOf(sort), "k.", "+k.") }
+func unindexed(q kms.Query) string { return strings.ReplaceAll(orderOf(q), "k.", "+k.") }
 
 func direction(o kms.Order) string {
 	if o.Descending {

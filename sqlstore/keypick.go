@@ -275,8 +275,7 @@ func (m *rosterMatcher) match(k *rosterKey) bool {
 		return false
 	}
 	if m.clock && k.state() == kms.Active {
-		expires := k.dates[rosterExpires]
-		if late := expires != 0 && expires <= m.now; late != m.late {
+		if k.expired(m.now) != m.late {
 			return false
 		}
 	}
@@ -327,12 +326,13 @@ type step struct {
 	date         int  // -1 for none
 	shift, width uint // of the bits
 	descending   bool
+	now          int64 // of the state: an active key whose time is over counts as deactivated
 }
 
-func stepOf(o kms.Order) step {
+func stepOf(o kms.Order, now int64) step {
 	switch o.By {
 	case kms.ByState:
-		return step{date: -1, shift: 0, width: 3, descending: o.Descending}
+		return step{date: -1, shift: 0, width: 3, descending: o.Descending, now: now}
 	case kms.ByExtractable:
 		return step{date: -1, shift: 3, width: 1, descending: o.Descending}
 	case kms.ByImported:
@@ -348,7 +348,11 @@ const dateWidth = 58 // bits of a date, good for nine millennia; five are left f
 func (s step) number(k *rosterKey) int64 {
 	last := int64(1)<<s.width - 1
 	if s.date < 0 {
-		value := int64(k.kind>>s.shift) & last
+		kind := k.kind
+		if s.now != 0 && k.state() == kms.Active && k.expired(s.now) {
+			kind = kind&^7 | uint8(kms.Deactivated)
+		}
+		value := int64(kind>>s.shift) & last
 		if s.descending {
 			return last - value
 		}
@@ -372,7 +376,7 @@ func newFront(r *roster, q kms.Query) *front {
 			f.back = o.Descending
 			break
 		}
-		s := stepOf(o)
+		s := stepOf(o, micros(q.Now))
 		f.steps = append(f.steps, s)
 		if closed {
 			numbers++

@@ -112,6 +112,12 @@ func kindOf(state kms.State, extractable, imported bool) uint8 {
 
 func (k *rosterKey) state() kms.State { return kms.State(k.kind & 7) }
 
+// expired reports whether the time of the key is over.
+func (k *rosterKey) expired(now int64) bool {
+	expires := k.dates[rosterExpires]
+	return expires != 0 && expires <= now
+}
+
 func newRosters(db *DB) *rosters {
 	all := &rosters{
 		db: db, from: rosterFrom, limit: rosterLimit, sample: rosterSample,

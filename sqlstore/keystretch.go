@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"strongroom/kms"
@@ -37,9 +36,9 @@ func split(part stretch) []stretch {
 		}
 		return append([]stretch{has}, split(lacks)...)
 	case by.By == kms.ByState:
-		for _, state := range possibleStates(part.States) {
+		for _, state := range slices.Sorted(slices.Values(part.States)) {
 			one := part
-			one.also += fmt.Sprintf(" AND %s = %d", column, state)
+			one.States = []kms.State{state}
 			parts = append(parts, one)
 		}
 	case by.By == kms.ByExtractable:
@@ -68,17 +67,6 @@ func split(part stretch) []stretch {
 		all = append(all, split(one)...)
 	}
 	return all
-}
-
-// possibleStates returns the states as which keys can be stored that are in one of the given
-// states, in their order: a deactivated key may still be stored as active.
-func possibleStates(states []kms.State) []kms.State {
-	possible := slices.Clone(states)
-	if slices.Contains(states, kms.Deactivated) && !slices.Contains(states, kms.Active) {
-		possible = append(possible, kms.Active)
-	}
-	slices.Sort(possible)
-	return slices.Compact(possible)
 }
 
 // dates returns the conditions for the dates of keys. The plus sign keeps SQLite from looking keys
