@@ -42,74 +42,105 @@ func (n newer) String() string {
 // checkRollback compares the database with everything that remembers it, says
 // what that was, and refuses a database that is older.
 func (c *core) checkRollback(ctx context.Context, keys map[string]*ecdsa.PublicKey) error {
-	found, err := c.findNewer(ctx, keys)
+	found, seen, err := c.findNewer(ctx, keys)
 	if err != nil {
 		return err
 	}
-	compared := []string{"audit log"}
-	for _, w := range c.witnesses {
-		compared = append(compared, w.name)
-	}
 	if len(found) == 0 {
-		if len(c.witnesses) == 0 {
-			c.log.Info("the database is not older than the audit log; that both were rolled back together cannot be excluded",
-				"advice", "set audit.witness")
-		} else {
-			c.log.Info("the database is not older than what remembers it", "compared", strings.Join(compared, ", "))
-		}
+		c.sayCompared(seen)
 		return nil
 	}
 	if c.config.acceptRollback != "" {
 		return c.acceptRollback(ctx, found)
 	}
-	errs := []error{fmt.Errorf("%w: it was restored from an older copy, or replaced; what was revoked since may be in force again", ErrRolledBack)}
+	var what []string
 	for _, n := range found {
-		errs = append(errs, errors.New(n.String()))
+		what = append(what, n.String())
 	}
-	errs = append(errs, errors.New("put the newest copy back, or go on with this one by: strongroom rollback accept --data DIR --reason TEXT"))
-	return errors.Join(errs...)
+	return fmt.Errorf("%w: it was restored from an older copy, or replaced; what was revoked since may be in force again: %s; "+
+		"put the newest copy back, or go on with this one by: strongroom rollback accept --data DIR --reason TEXT",
+		ErrRolledBack, strings.Join(what, "; "))
 }
 
+// compared says who remembered something of the database, and who was asked and
+// remembered nothing, being new or emptied.
+type compared struct {
+	with, empty []string
+}
+
+func (c *compared) add(name string, remembers bool) {
+	if remembers {
+		c.with = append(c.with, name)
+	} else {
+		c.empty = append(c.empty, name)
+	}
+}
+
+// sayCompared tells the operator what a database was compared with that is not
+// older, and what that cannot exclude.
+func (c *core) sayCompared(seen compared) {
+	var rest []any
+	if len(seen.empty) > 0 {
+		rest = append(rest, "empty", strings.Join(seen.empty, ", "))
+	}
+	if len(c.witnesses) == 0 {
+		rest = append(rest, "advice", "set audit.witness")
+	}
+	switch {
+	case len(seen.with) == 0:
+		c.log.Info("nothing remembers this database yet: that it is an older copy cannot be excluded", rest...)
+	case len(seen.with) == 1 && seen.with[0] == theAuditLog:
+		c.log.Info("the database is not older than the audit log; that both were rolled back together cannot be excluded", rest...)
+	default:
+		c.log.Info("the database is not older than what remembers it",
+			append([]any{"compared", strings.Join(seen.with, ", ")}, rest...)...)
+	}
+}
+
+// theAuditLog is the name of what is compared with always.
+const theAuditLog = "audit log"
+
 // findNewer returns the heads that the database lacks, and that were not
-// accepted before.
-func (c *core) findNewer(ctx context.Context, keys map[string]*ecdsa.PublicKey) ([]newer, error) {
+// accepted before, and where it looked for them.
+func (c *core) findNewer(ctx context.Context, keys map[string]*ecdsa.PublicKey) (open []newer, seen compared, err error) {
 	accepted, err := c.accepted(ctx)
 	if err != nil {
-		return nil, err
+		return nil, seen, err
 	}
 	anchors := c.db.Anchors()
 	lead, ahead, err := audit.Ahead(ctx, audit.VerifyOptions{
 		Dir: c.folder.file(auditFolder), Server: c.folder.server, Keys: keys, Anchors: anchors,
 	})
 	if err != nil {
-		return nil, err
+		return nil, seen, err
 	}
+	seen.add(theAuditLog, lead.Log.Sequence > 0)
 	var found []newer
 	if ahead {
-		found = append(found, newer{where: "the audit log", head: lead.Log, last: lead.Anchor})
+		found = append(found, newer{where: "the " + theAuditLog, head: lead.Log, last: lead.Anchor})
 	}
 	for _, w := range c.witnesses {
 		kept, err := w.Kept(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", w.name, err)
+			return nil, seen, fmt.Errorf("%s: %w", w.name, err)
 		}
+		seen.add(w.name, len(kept) > 0)
 		for _, head := range kept {
 			n, is, err := compareHead(ctx, anchors, keys, head)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", w.name, err)
+				return nil, seen, fmt.Errorf("%s: %w", w.name, err)
 			}
 			if n.where = w.name; is {
 				found = append(found, n)
 			}
 		}
 	}
-	var open []newer
 	for _, n := range found {
 		if n.head.Sequence > accepted[n.head.Server] {
 			open = append(open, n)
 		}
 	}
-	return open, nil
+	return open, seen, nil
 }
 
 // compareHead reports whether the database lacks a head.

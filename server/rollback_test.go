@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -117,6 +118,27 @@ func TestAnOlderDatabaseIsRefused(t *testing.T) {
 	d.mustRun()
 	if _, err := AcceptRollback(t.Context(), d.cfg, io.Discard, "again"); err == nil {
 		t.Error("accepted without anything to accept")
+	}
+}
+
+// TestAnEmptyWitnessIsNotSaidToHaveAgreed with a database: it is new, or somebody emptied it.
+func TestAnEmptyWitnessIsNotSaidToHaveAgreed(t *testing.T) {
+	d := newDeployment(t)
+	d.mustRun()
+	said := func() string {
+		t.Helper()
+		var log bytes.Buffer
+		if _, err := Bootstrap(t.Context(), d.cfg, &log, false); err != nil {
+			t.Fatal(err)
+		}
+		return log.String()
+	}
+	d.cfg.Audit.Witness = t.TempDir()
+	if text := said(); !strings.Contains(text, "cannot be excluded") || !strings.Contains(text, `empty="witness folder`) {
+		t.Errorf("with an empty witness folder the server says\n%s", text)
+	}
+	if text := said(); strings.Contains(text, "cannot be excluded") || !strings.Contains(text, `compared="audit log, witness folder`) {
+		t.Errorf("with a witness folder that it has filled the server says\n%s", text)
 	}
 }
 
