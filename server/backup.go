@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"strongroom/backup"
 	"strongroom/masters"
@@ -40,19 +41,21 @@ func (c *core) backupHeader(ctx context.Context) (backup.Header, error) {
 	if h.Region, err = c.db.Setting(ctx, settingRegion); err != nil {
 		return h, fmt.Errorf("reading the region: %w", err)
 	}
+	known, err := c.db.Masters().Generations(ctx)
+	if err != nil {
+		return h, fmt.Errorf("reading the generations of masters: %w", err)
+	}
 	for _, m := range c.rack.Modules() {
 		info := m.Info()
 		is := backup.Module{Name: info.Name, Kind: info.Kind}
-		if file := masterFileOf(info.Name); info.Kind == softwareModule && c.folder.has(file) {
+		needed := slices.ContainsFunc(known, func(g masters.Generation) bool { return g.Live() && g.Module == info.Name })
+		// A file without masters in use would only ask who restores for what seals it.
+		if file := masterFileOf(info.Name); needed && info.Kind == softwareModule && c.folder.has(file) {
 			if is.File, err = os.ReadFile(c.folder.file(file)); err != nil {
 				return h, fmt.Errorf("reading the master file: %w", err)
 			}
 		}
 		h.Modules = append(h.Modules, is)
-	}
-	known, err := c.db.Masters().Generations(ctx)
-	if err != nil {
-		return h, fmt.Errorf("reading the generations of masters: %w", err)
 	}
 	for _, g := range known {
 		if !g.Live() {

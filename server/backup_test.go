@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"strongroom/custody"
 	"strongroom/iam"
 	"strongroom/kms"
+	"strongroom/masters"
 )
 
 // backedUp is a deployment with a key, something that it wrapped, and a backup.
@@ -160,6 +162,9 @@ func TestABackupWithoutItsKeyFileStaysClosed(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(cfg.Data, databaseFile)); err == nil {
 			t.Errorf("key file %s: left a database", name)
 		}
+		if _, err := os.Stat(filepath.Join(cfg.Data, masterFile)); err == nil {
+			t.Errorf("key file %s: left the master file, which the next backup would take for its own", name)
+		}
 	}
 }
 
@@ -226,4 +231,35 @@ func TestSharesOpenABackup(t *testing.T) {
 	if _, err := Restore(t.Context(), cfg, io.Discard, bytes.NewReader(d.file), RestoreOptions{Printed: printed[:1]}); err == nil {
 		t.Error("restored with one share")
 	}
+	// What was restored goes on in a new module, without the key file of the old one. The generation
+	// from before the shares, of which nothing is left, is lost as well.
+	r, err := Recover(t.Context(), cfg, io.Discard, printed, Shares{})
+	if err != nil || !slices.Equal(r.Lost, []uint32{1, 2}) {
+		t.Fatalf("recovered %+v, %v", r, err)
+	}
+	d.mustUnwrap(t, cfg)
+}
+
+// TestABackupAsksForNoModuleThatItDoesNotNeed when its masters have moved to another one.
+func TestABackupAsksForNoModuleThatItDoesNotNeed(t *testing.T) {
+	d := newBackedUp(t)
+	passphrase := filepath.Join(t.TempDir(), "passphrase")
+	if err := os.WriteFile(passphrase, []byte("correct horse battery staple\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.cfg.Custody.Modules = []CryptoModule{{Name: "sealed", Software: &Software{PassphraseFile: passphrase}}}
+	d.mustRun()
+	d.inside(func(h *house, who iam.Caller) error {
+		if _, err := h.masters.Migrate(t.Context(), who, masters.Migration{Module: "sealed"}); err != nil {
+			return err
+		}
+		return errors.Join(h.masters.Move(t.Context()), h.masters.Retire(t.Context(), who, 1))
+	})
+	d.file = takeBackup(t, d.cfg)
+	cfg := d.cfg
+	cfg.Data = filepath.Join(t.TempDir(), "restored") // without the key file of the embedded module
+	if _, err := Restore(t.Context(), cfg, io.Discard, bytes.NewReader(d.file), RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	d.mustUnwrap(t, cfg)
 }

@@ -30,9 +30,12 @@ type core struct {
 	// recovered are the escrows of generations that were lost, and are opened by
 	// recovery shares; nil but while they are recovered.
 	recovered map[uint32]custody.Escrow
-	system    *systemKey
-	vault     *custody.Vault
-	audit     *audit.Log
+	// givenUp are generations that were lost as well, without shares at hand, and
+	// of which nothing is left.
+	givenUp []uint32
+	system  *systemKey
+	vault   *custody.Vault
+	audit   *audit.Log
 
 	witnesses []witness      // of the audit log's heads
 	closed    []func() error // in reverse order

@@ -73,7 +73,8 @@ func (c *core) openCustody(ctx context.Context) error {
 func (c *core) openGenerations(ctx context.Context, under []uint32) error {
 	held := slices.DeleteFunc(under, func(n uint32) bool { _, ok := c.rack.ModuleOf(n); return !ok })
 	if len(held) == 0 {
-		return fmt.Errorf("%w: no crypto module holds the masters that keep the system key; nothing was changed", errForeignSeal)
+		return fmt.Errorf("%w: no crypto module holds the masters that keep the system key; "+
+			"bring back the module that does, or if it was lost recover its keys with: strongroom custody recover; nothing was changed", errForeignSeal)
 	}
 	if err := c.system.open(ctx, held[0]); err != nil {
 		return err
@@ -91,7 +92,7 @@ func (c *core) openGenerations(ctx context.Context, under []uint32) error {
 		m, ok := c.rack.ModuleOf(g.Number)
 		_, recovered := c.recovered[g.Number]
 		switch {
-		case g.Live() && !recovered && (!ok || m.Info().Name != g.Module):
+		case g.Live() && !recovered && !slices.Contains(c.givenUp, g.Number) && (!ok || m.Info().Name != g.Module):
 			return fmt.Errorf("%w: crypto module %q does not hold the masters of generation %d; nothing was changed",
 				errForeignSeal, g.Module, g.Number)
 		case g.State == masters.Current:

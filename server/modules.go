@@ -129,7 +129,11 @@ func (c *core) openSoftware(name string, seal Software, known []masters.Generati
 	defer o.Passphrase.Wipe()
 	expected := slices.ContainsFunc(known, func(g masters.Generation) bool { return g.Live() && g.Module == name })
 	if expected || c.folder.has(masterFileOf(name)) {
-		return module(software.Open(o)) // says what is missing
+		m, err := module(software.Open(o)) // says what is missing
+		if errors.Is(err, software.ErrMissing) {
+			err = fmt.Errorf("%w; put it back, or if it was lost recover its keys with: strongroom custody recover", err)
+		}
+		return m, err
 	}
 	return module(software.Create(o))
 }

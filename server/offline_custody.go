@@ -128,6 +128,23 @@ func Recover(ctx context.Context, cfg Config, stderr io.Writer, printed []custod
 // recover moves everything away from masters that were lost, and gives them up.
 func (h *house) recover(ctx context.Context) (lost []uint32, keys int, err error) {
 	custodian := h.custodian("")
+	giveUp := func(numbers []uint32) error {
+		slices.Sort(numbers)
+		for _, number := range numbers {
+			ev := here(masters.ActionRecover)
+			ev.ResponseData = map[string]any{"lostGeneration": int(number)}
+			if err := custodian.Lose(ctx, number, ev); err != nil {
+				return fmt.Errorf("giving up generation %d: %w", number, err)
+			}
+			lost = append(lost, number)
+		}
+		return nil
+	}
+	// Those without anything left have to go before the rest is moved: nothing opens what they keep
+	// in place of the newer forms.
+	if err := giveUp(h.givenUp); err != nil {
+		return nil, 0, err
+	}
 	if err := custodian.Move(ctx); err != nil {
 		return nil, 0, err
 	}
@@ -135,13 +152,8 @@ func (h *house) recover(ctx context.Context) (lost []uint32, keys int, err error
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, number := range slices.Sorted(maps.Keys(h.recovered)) {
-		ev := here(masters.ActionRecover)
-		ev.ResponseData = map[string]any{"lostGeneration": int(number)}
-		if err := custodian.Lose(ctx, number, ev); err != nil {
-			return nil, 0, fmt.Errorf("giving up generation %d: %w", number, err)
-		}
-		lost = append(lost, number)
+	if err := giveUp(slices.Collect(maps.Keys(h.recovered))); err != nil {
+		return nil, 0, err
 	}
 	return lost, verified.InstanceKeys + verified.RootVersions, h.deliver(ctx)
 }
@@ -160,6 +172,14 @@ func (c *core) openRecovered(ctx context.Context, known []masters.Generation) er
 				errForeignSeal, m.Info().Name, g.Number)
 		}
 		if g.Recovery.Set != c.config.recovery.Set {
+			left, err := c.db.Masters().Left(ctx, g.Number)
+			if err != nil {
+				return fmt.Errorf("counting what is left under generation %d: %w", g.Number, err)
+			}
+			if g.State == masters.Leaving && left.InstanceKeys+left.Versions == 0 {
+				c.givenUp = append(c.givenUp, g.Number)
+				continue
+			}
 			return fmt.Errorf("the masters of generation %d are lost too, and these shares are not theirs: %s",
 				g.Number, describeSet(g.Recovery))
 		}

@@ -59,11 +59,24 @@ func Restore(ctx context.Context, cfg Config, stderr io.Writer, file io.Reader, 
 		}
 		defer r.Key.Wipe()
 	}
-	c, err := openRestore(cfg, stderr, b.Header(), o.VerifyOnly)
+	c, err := openRestore(cfg, stderr, o.VerifyOnly)
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	var placed []string
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, removeFiles(placed))
+		}
+	}()
+	// With shares every key has to open by them alone: the modules are as good as lost, and a master
+	// file would hide that from who goes on to recover.
+	if r.Set == "" {
+		if placed, err = c.placeMasterFiles(b.Header()); err != nil {
+			return done, err
+		}
+	}
 	if err := c.openBackup(ctx, b.Header(), r); err != nil {
 		return done, err
 	}
@@ -92,7 +105,7 @@ func Restore(ctx context.Context, cfg Config, stderr io.Writer, file io.Reader, 
 
 // openRestore opens the folder to restore into: that of the configuration, or
 // one that is thrown away.
-func openRestore(cfg Config, stderr io.Writer, h backup.Header, verifyOnly bool) (c *core, err error) {
+func openRestore(cfg Config, stderr io.Writer, verifyOnly bool) (c *core, err error) {
 	if c, err = newCore(cfg, stderr); err != nil {
 		return nil, err
 	}
@@ -118,22 +131,24 @@ func openRestore(cfg Config, stderr io.Writer, h backup.Header, verifyOnly bool)
 	if c.folder.has(databaseFile) {
 		return c, fmt.Errorf("data folder %s has a database already: move it away first, or use another folder", path)
 	}
-	return c, c.placeMasterFiles(h)
+	return c, nil
 }
 
 // placeMasterFiles writes the master files of the backup, unless the folder has
-// them. What seals them has to be there already: no backup has it.
-func (c *core) placeMasterFiles(h backup.Header) error {
+// them, and returns the paths of those that it wrote, also when it fails. What
+// seals them has to be there already: no backup has it.
+func (c *core) placeMasterFiles(h backup.Header) (placed []string, err error) {
 	for _, m := range h.Modules {
 		file := masterFileOf(m.Name)
 		if name("module", m.Name) != nil || len(m.File) == 0 || c.folder.has(file) {
 			continue
 		}
+		placed = append(placed, c.folder.file(file))
 		if err := writeFile(c.folder.file(file), m.File, 0o600); err != nil {
-			return err
+			return placed, err
 		}
 	}
-	return nil
+	return placed, nil
 }
 
 // openBackup opens what opens the backup: the modules of its generations, or
@@ -216,9 +231,14 @@ func (c *core) verifyRestored(ctx context.Context, path string, done Restored) (
 
 // removeDatabase removes a database with its log, if it is there.
 func removeDatabase(path string) error {
+	return removeFiles([]string{path, path + "-wal", path + "-shm"})
+}
+
+// removeFiles removes those that are there.
+func removeFiles(paths []string) error {
 	var errs []error
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
