@@ -22,9 +22,10 @@ func newBackupCommand(p *program) *cobra.Command {
 		Long: "Take a backup of everything that the database holds, while the server is running, or from the data\n" +
 			"folder of one that is stopped (--data). The file is encrypted: it opens with the crypto module whose\n" +
 			"masters are in use now, or with their recovery shares, and with nothing else. It holds neither the key\n" +
-			"file nor the passphrase of the software module: keep these, but not beside it. When masters are\n" +
-			"retired, the backups from before open no more: take a new one first. The audit log is exported by\n" +
-			"strongroom audit export.",
+			"file nor the passphrase of the software module: keep these, but not beside it. When masters in\n" +
+			"a token are retired, the backups from before open no more: take a new one first. Those with masters in\n" +
+			"software hold the sealed master file, and open as long as its key file or passphrase is known. The audit\n" +
+			"log is exported by strongroom audit export.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" {

@@ -19,7 +19,7 @@ func newCustodyDoctorCommand(p *program) *cobra.Command {
 		Long: "Open a token through its vendor's PKCS#11 library and find out whether it can do all that is needed,\n" +
 			"what it cannot do, whether the masters in it are as they should be, and how fast it is. Then try to\n" +
 			"take keys out of it in every way known to us. The last lines grade the protection as strict or\n" +
-			"basic, and says what that means.\n\n" +
+			"basic, and say what that means.\n\n" +
 			"Nothing that this makes stays in the token. A server may be using it at the same time.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -180,7 +180,8 @@ func newCustodyRetireCommand(p *program) *cobra.Command {
 		Short: "Destroy masters that nothing needs any more",
 		Long: "Destroy the masters of a generation of which nothing is left. Copies of the database from before do\n" +
 			"not open any more, not even in a restored backup, but by recovery shares: what was purged before is\n" +
-			"shredded. It cannot be undone.\n\n" +
+			"shredded. It cannot be undone. Masters in software are in backups as well, and in copies of the data\n" +
+			"folder: those open as long as their key file or passphrase is known.\n\n" +
 			"Shares are destroyed by their holders. With --shares-destroyed you say that this was done for all\n" +
 			"shares of a set that no masters in use have; the database forgets what they could open.",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -261,7 +262,8 @@ func newCustodyShreddingCommand(p *program) *cobra.Command {
 		Long: "List keys that were purged and instances that were destroyed, the oldest first. Copies of them in\n" +
 			"older backups open until the masters that wrapped them are retired and the shares of their recovery\n" +
 			"key destroyed; then they are shredded. The date expected goes by how often you mean to replace\n" +
-			"masters (custody.master_days), and says nothing of shares.",
+			"masters (custody.master_days), and says nothing of shares. Nor does the list know of backups and\n" +
+			"copies that hold the master file of a module in software: those have to be destroyed, or what seals them.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {
