@@ -139,8 +139,8 @@ func (l *link) findToken() (flags uint, err error) {
 	}
 	switch {
 	case found == 0:
-		return 0, fmt.Errorf("%w: no token has the label %q; the library shows %s",
-			custody.ErrUnavailable, l.hello.Token, cmp.Or(strings.Join(seen, ", "), "none that was initialized"))
+		return 0, fmt.Errorf("%w: no token has the label %q; there are: %s",
+			custody.ErrUnavailable, l.hello.Token, cmp.Or(strings.Join(seen, ", "), "none that are initialized"))
 	case found > 1:
 		return 0, fmt.Errorf("%d tokens have the label %q", found, l.hello.Token)
 	}
