@@ -155,7 +155,7 @@ func (m *Module) ping(ctx context.Context, a *agent) {
 	answer, err := a.call(ctx, &wire.Message{Kind: byte(wire.OpPing)})
 	if err != nil {
 		if a.failure() == nil && ctx.Err() == nil {
-			m.sick(err)
+			m.blame(a, err)
 		}
 		return
 	}
@@ -202,7 +202,20 @@ func (m *Module) sick(err error) {
 	if err == nil {
 		return
 	}
-	if old := m.health.Swap(&health{err}); old == nil || old.err == nil || old.err.Error() != err.Error() {
+	m.tellSick(m.health.Swap(&health{err}), err)
+}
+
+// blame notes what one agent said of the token, unless it is in use no more: what comes late from an
+// agent that has ended says nothing of its successor.
+func (m *Module) blame(a *agent, err error) {
+	old := m.health.Load()
+	if m.agent.Load() == a && m.health.CompareAndSwap(old, &health{err}) {
+		m.tellSick(old, err)
+	}
+}
+
+func (m *Module) tellSick(old *health, err error) {
+	if old == nil || old.err == nil || old.err.Error() != err.Error() {
 		m.o.Log.Error("token cannot be used", "module", m.o.Name, "error", err.Error())
 	}
 }
@@ -228,7 +241,7 @@ func (m *Module) call(ctx context.Context, request *wire.Message) (*call, error)
 	}
 	answer, err := a.call(ctx, request)
 	if err != nil && (errors.Is(err, custody.ErrUnavailable) || errors.Is(err, wire.ErrPIN)) {
-		m.sick(err)
+		m.blame(a, err)
 		return nil, unavailable(err)
 	}
 	return answer, err
