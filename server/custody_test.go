@@ -371,6 +371,27 @@ func TestSealMigrates(t *testing.T) {
 	}
 }
 
+// TestWhatCannotBeOpenedIsExplained with what to do next.
+func TestWhatCannotBeOpenedIsExplained(t *testing.T) {
+	d := newDeployment(t)
+	d.mustRun()
+	passphrase := filepath.Join(t.TempDir(), "passphrase")
+	if err := os.WriteFile(passphrase, []byte("correct horse battery staple\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.cfg.Custody.PassphraseFile = passphrase
+	if err := d.run(); err == nil || !strings.Contains(err.Error(), "custody migrate") {
+		t.Errorf("started with another seal: %v", err)
+	}
+	d.cfg.Custody.PassphraseFile = ""
+	if err := os.Remove(filepath.Join(d.cfg.Data, masterFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.run(); err == nil || !strings.Contains(err.Error(), "custody recover") {
+		t.Errorf("started without the master file: %v", err)
+	}
+}
+
 func TestModulesOfTheConfiguration(t *testing.T) {
 	hsm := "custody:\n  modules:\n  - name: hsm\n    pkcs11: {library: /lib/p11.so, token: t, pin_file: pin}\n"
 	for name, tc := range map[string]struct{ text, want string }{

@@ -130,8 +130,11 @@ func (c *core) openSoftware(name string, seal Software, known []masters.Generati
 	expected := slices.ContainsFunc(known, func(g masters.Generation) bool { return g.Live() && g.Module == name })
 	if expected || c.folder.has(masterFileOf(name)) {
 		m, err := module(software.Open(o)) // says what is missing
-		if errors.Is(err, software.ErrMissing) {
+		switch {
+		case errors.Is(err, software.ErrMissing):
 			err = fmt.Errorf("%w; put it back, or if it was lost recover its keys with: strongroom custody recover", err)
+		case errors.Is(err, software.ErrOtherProtection):
+			err = fmt.Errorf("%w; what seals a module stays: name another one in custody.modules, and go there by: strongroom custody migrate", err)
 		}
 		return m, err
 	}
