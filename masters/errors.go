@@ -20,6 +20,10 @@ var (
 	ErrNoSet = fault.New(fault.NotFound, "there is no such recovery set")
 	// ErrSetInUse refuses to give up a recovery key that masters in use have.
 	ErrSetInUse = fault.New(fault.Conflict, "masters that are in use have this recovery key")
+	// ErrNoFile says that no masters are, or were, in the file of such a module.
+	ErrNoFile = fault.New(fault.NotFound, "no masters were ever in a crypto module in software of this name")
+	// ErrSealInUse refuses to give up what seals masters in use.
+	ErrSealInUse = fault.New(fault.Conflict, "masters that are in use are in this crypto module: migrate to another one first, and retire them")
 	// ErrTarget says that the request names not exactly one thing to retire.
-	ErrTarget = fault.New(fault.Invalid, "name either a generation or a recovery set to retire")
+	ErrTarget = fault.New(fault.Invalid, "name a generation, a recovery set or a crypto module whose seal is destroyed")
 )

@@ -29,6 +29,12 @@ type Generation struct {
 	Created  time.Time
 	Retired  time.Time // when its masters were destroyed or lost; zero before
 	Disposed time.Time // when the operator said that the shares of Recovery are destroyed; zero before
+	// InFile says that the module is in software: its masters are in a file, of which there are
+	// copies wherever the data folder was copied, and in backups. What seals the file opens these.
+	InFile bool
+	// Unsealed is when the operator said that every key file and passphrase which has sealed that
+	// file is destroyed; zero before.
+	Unsealed time.Time
 }
 
 // RecoverySet describes the recovery key of a generation. The zero value says that there is none.

@@ -3,6 +3,7 @@ package masters
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"strongroom/audit"
@@ -27,7 +28,10 @@ type Remains struct {
 	Generations []uint32
 	// RecoverySets are those whose shares could, by anyone who holds enough of them and a copy.
 	RecoverySets []string
-	// Shredded is when the last of both went; zero while there are any.
+	// Seals are the modules in software whose old master files could, in a backup or another copy of
+	// the data folder, by who has the key file or passphrase of then.
+	Seals []string
+	// Shredded is when the last of all went; zero while there are any.
 	Shredded time.Time
 }
 
@@ -47,9 +51,12 @@ func (p Purged) remains(all []Generation) Remains {
 			sets[set] = true
 			r.RecoverySets = append(r.RecoverySets, set)
 		}
-		r.Shredded = later(r.Shredded, later(g.Retired, g.Disposed))
+		if g.InFile && g.Unsealed.IsZero() && !slices.Contains(r.Seals, g.Module) {
+			r.Seals = append(r.Seals, g.Module)
+		}
+		r.Shredded = later(r.Shredded, later(g.Retired, later(g.Disposed, g.Unsealed)))
 	}
-	if r.Generations != nil || r.RecoverySets != nil {
+	if r.Generations != nil || r.RecoverySets != nil || r.Seals != nil {
 		r.Shredded = time.Time{}
 	}
 	return r
@@ -68,7 +75,7 @@ type PurgedPage struct {
 	Next  Purged // the last of the page, behind which the next begins; zero at the end
 	// Expected is when what is not shredded yet will be, if masters are replaced as often as the
 	// operator means to and old ones retired at once; zero if no interval is set. It says nothing of
-	// shares, which only their holders can destroy.
+	// shares and seals, which only their holders can destroy.
 	Expected time.Time
 	Total    int       // how much was purged in all
 	Deleted  int       // keys that are deleted and not purged yet

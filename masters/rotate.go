@@ -84,6 +84,14 @@ func (s *Custodian) has(module string) bool {
 	return slices.ContainsFunc(s.modules.Modules(), func(m custody.Module) bool { return m.Info().Name == module })
 }
 
+// inFile reports whether a module keeps its masters in a file.
+func (s *Custodian) inFile(module string) bool {
+	return slices.ContainsFunc(s.modules.Modules(), func(m custody.Module) bool {
+		info := m.Info()
+		return info.Name == module && info.Kind == KindSoftware
+	})
+}
+
 func (s *Custodian) current(ctx context.Context) (Generation, error) {
 	all, err := s.store.Generations(ctx)
 	if err != nil {
@@ -104,7 +112,7 @@ func (s *Custodian) succeed(ctx context.Context, g Generation, key custody.Secre
 	if err != nil {
 		return Generation{}, err
 	}
-	g.Number, g.State, g.Created = number, Making, s.now()
+	g.Number, g.State, g.Created, g.InFile = number, Making, s.now(), s.inFile(g.Module)
 	if err := s.store.Begin(ctx, g); err != nil {
 		return Generation{}, fmt.Errorf("beginning generation %d: %w", g.Number, err)
 	}
@@ -220,5 +228,18 @@ func (s *Custodian) Dispose(ctx context.Context, who iam.Caller, set string) err
 			return ErrNoSet
 		}
 		return s.store.Dispose(ctx, set, ev)
+	})
+}
+
+// Unseal writes down what the operator says: that every key file and passphrase which has ever sealed
+// the master file of a module in software is destroyed, with all their copies. From then on no old
+// copy of that file opens.
+func (s *Custodian) Unseal(ctx context.Context, who iam.Caller, module string) error {
+	return s.change(ctx, who, ActionRetire, func(ev *audit.Event) error {
+		ev.RequestData["seal"] = module
+		if module == "" {
+			return ErrNoFile
+		}
+		return s.store.Unseal(ctx, module, ev)
 	})
 }

@@ -17,6 +17,9 @@ import (
 // Service is how the house speaks of itself in policies and CRNs.
 const Service = "strongroom"
 
+// KindSoftware is the kind of crypto modules whose masters are in a file.
+const KindSoftware = "software"
+
 // SystemKey is the kind of the secret that is the key of the service's own secrets; its ID is the
 // generation that it is under.
 const SystemKey = "system-instance-key"

@@ -28,6 +28,8 @@ type Store interface {
 	Retire(ctx context.Context, number uint32, last State, ev *audit.Event) error
 	// Dispose writes down that the shares of a recovery set were destroyed.
 	Dispose(ctx context.Context, set string, ev *audit.Event) error
+	// Unseal writes down that what sealed the master file of a module is destroyed.
+	Unseal(ctx context.Context, module string, ev *audit.Event) error
 
 	// Purged returns what was purged, the oldest first, beginning behind after, of which the zero
 	// value is before all.

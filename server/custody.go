@@ -148,7 +148,10 @@ func (c *core) makeFirst(ctx context.Context, store *sqlstore.Masters, known []m
 		return masters.Generation{}, err
 	}
 	home := c.rack.Modules()[0].Info().Name
-	g := masters.Generation{Number: 1, Module: home, State: masters.Making, Created: c.now()}
+	g := masters.Generation{
+		Number: 1, Module: home, State: masters.Making, Created: c.now(),
+		InFile: c.rack.Modules()[0].Info().Kind == masters.KindSoftware,
+	}
 	for _, m := range held {
 		announced := slices.ContainsFunc(known, func(k masters.Generation) bool { return k.Number == m.Number })
 		if !announced {

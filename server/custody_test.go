@@ -425,3 +425,19 @@ func TestModulesOfTheConfiguration(t *testing.T) {
 		}
 	}
 }
+
+func TestAPassphraseThatOthersCanReadIsRefused(t *testing.T) {
+	d := newDeployment(t)
+	passphrase := filepath.Join(t.TempDir(), "passphrase")
+	if err := os.WriteFile(passphrase, []byte("correct horse battery staple\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	d.cfg.Custody.PassphraseFile = passphrase
+	if err := d.run(); err == nil || !strings.Contains(err.Error(), "make it 0600") {
+		t.Errorf("start: %v", err)
+	}
+	if err := os.Chmod(passphrase, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.mustRun()
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,11 +149,11 @@ func (c *core) softwareOptions(name string, seal Software) (software.Options, er
 	o := software.Options{Name: name, MasterFile: c.folder.file(masterFileOf(name)), DataDir: c.folder.path}
 	switch {
 	case seal.PassphraseFile != "":
-		text, err := os.ReadFile(seal.PassphraseFile)
+		passphrase, err := readPassphrase(seal.PassphraseFile)
 		if err != nil {
 			return o, fmt.Errorf("reading the passphrase: %w", err)
 		}
-		o.Passphrase = custody.NewSecret(bytes.TrimRight(text, "\r\n"))
+		o.Passphrase = passphrase
 	case seal.KeyFile == "":
 		o.KeyFile = c.folder.file(keyFile)
 	default:
@@ -171,4 +172,31 @@ func module[M custody.Module](m M, err error) (custody.Module, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// maxPassphrase bounds a passphrase file, in bytes.
+const maxPassphrase = 64 << 10
+
+// readPassphrase reads a passphrase from a file that only its owner can read.
+func readPassphrase(path string) (custody.Secret, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return custody.Secret{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return custody.Secret{}, err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return custody.Secret{}, fmt.Errorf("%s can be read by others than its owner (mode %o); make it 0600", path, mode)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxPassphrase+1))
+	if err != nil {
+		return custody.Secret{}, err
+	}
+	if len(text) > maxPassphrase {
+		return custody.Secret{}, fmt.Errorf("%s is longer than %d bytes", path, maxPassphrase)
+	}
+	return custody.NewSecret(bytes.TrimRight(text, "\r\n")), nil
 }

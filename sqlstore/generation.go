@@ -20,7 +20,7 @@ var _ masters.Store = (*Masters)(nil)
 // Masters returns the store of the generations.
 func (db *DB) Masters() *Masters { return &Masters{db} }
 
-const generationColumns = `generation, module, state, recovery_set, threshold, shares, escrow, created_at, retired_at, disposed_at, mac`
+const generationColumns = `generation, module, state, recovery_set, threshold, shares, escrow, created_at, retired_at, disposed_at, in_file, unsealed_at, mac`
 
 // Unverified returns all generations without a look at their MACs: which module holds the masters
 // has to be known before the key of the MACs can be opened. What is done on its word is verified by
@@ -42,16 +42,17 @@ func (s *Masters) generations(ctx context.Context, from querier, verify func(mas
 	rows, err := from.query(ctx, `SELECT `+generationColumns+` FROM master_generations ORDER BY generation`)
 	return collect(rows, err, func(row scanner) (masters.Generation, error) {
 		var (
-			g                          masters.Generation
-			created, retired, disposed int64
-			mac                        []byte
+			g                                    masters.Generation
+			created, retired, disposed, unsealed int64
+			mac                                  []byte
 		)
 		err := row.Scan(&g.Number, &g.Module, &g.State, &g.Recovery.Set, &g.Recovery.Threshold, &g.Recovery.Shares,
-			&g.Escrow, &created, &retired, &disposed, &mac)
+			&g.Escrow, &created, &retired, &disposed, &g.InFile, &unsealed, &mac)
 		if err != nil {
 			return g, err
 		}
 		g.Created, g.Retired, g.Disposed = fromMicros(created), fromMicros(retired), fromMicros(disposed)
+		g.Unsealed = fromMicros(unsealed)
 		return g, verify(g, mac)
 	})
 }
@@ -60,7 +61,7 @@ func (s *Masters) generations(ctx context.Context, from querier, verify func(mas
 func generationMACed(g masters.Generation) []any {
 	return []any{
 		int64(g.Number), g.Module, string(g.State), g.Recovery.Set, g.Recovery.Threshold, g.Recovery.Shares,
-		[]byte(g.Escrow), g.Created, g.Retired, g.Disposed,
+		[]byte(g.Escrow), g.Created, g.Retired, g.Disposed, g.InFile, g.Unsealed,
 	}
 }
 
@@ -73,7 +74,7 @@ func (s *Masters) Begin(ctx context.Context, g masters.Generation) error {
 	}
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
 		err := t.swap(ctx, `
-			INSERT INTO master_generations (`+generationColumns+`) VALUES (`+placeholders(1, 11)+`)
+			INSERT INTO master_generations (`+generationColumns+`) VALUES (`+placeholders(1, 13)+`)
 			ON CONFLICT (generation) DO NOTHING`, append(generationRow(g), mac)...)
 		if errors.Is(err, ErrStale) {
 			err = ErrExists
@@ -86,7 +87,7 @@ func (s *Masters) Begin(ctx context.Context, g masters.Generation) error {
 func generationRow(g masters.Generation) []any {
 	return []any{
 		int64(g.Number), g.Module, string(g.State), g.Recovery.Set, g.Recovery.Threshold, g.Recovery.Shares,
-		nonNil(g.Escrow), micros(g.Created), micros(g.Retired), micros(g.Disposed),
+		nonNil(g.Escrow), micros(g.Created), micros(g.Retired), micros(g.Disposed), g.InFile, micros(g.Unsealed),
 	}
 }
 
@@ -95,8 +96,9 @@ func (s *Masters) putGeneration(ctx context.Context, t *tx, g masters.Generation
 	row := append(generationRow(g), s.db.sum("master_generations", generationMACed(g)...), string(was))
 	return t.swap(ctx, `
 		UPDATE master_generations SET module = $2, state = $3, recovery_set = $4, threshold = $5, shares = $6,
-			escrow = $7, created_at = $8, retired_at = $9, disposed_at = $10, mac = $11
-		WHERE generation = $1 AND state = $12`, row...)
+			escrow = $7, created_at = $8, retired_at = $9, disposed_at = $10, in_file = $11,
+			unsealed_at = $12, mac = $13
+		WHERE generation = $1 AND state = $14`, row...)
 }
 
 // Escrow writes what came of making masters into a row that Begin has added, before anything is
@@ -272,6 +274,37 @@ func (s *Masters) Dispose(ctx context.Context, set string, ev *audit.Event) erro
 		s.db.foldIn(ctx)
 	}
 	return err
+}
+
+// Unseal implements masters.Store.
+func (s *Masters) Unseal(ctx context.Context, module string, ev *audit.Event) error {
+	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+		all, err := s.generations(ctx, t, s.verify)
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, g := range all {
+			if g.Module != module || !g.InFile {
+				continue
+			}
+			if g.State != masters.Retired && g.State != masters.Lost {
+				return masters.ErrSealInUse
+			}
+			found = true
+			if !g.Unsealed.IsZero() {
+				continue
+			}
+			g.Unsealed = t.now
+			if err := s.putGeneration(ctx, t, g, g.State); err != nil {
+				return err
+			}
+		}
+		if !found {
+			return masters.ErrNoFile
+		}
+		return t.record(ctx, ev)
+	})
 }
 
 // needGeneration returns kms.ErrUnavailable unless keys may be sealed under a generation: its

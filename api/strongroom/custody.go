@@ -44,6 +44,7 @@ type Generation struct {
 	CreatedAt  string    `json:"created_at"`
 	RetiredAt  string    `json:"retired_at,omitempty"`
 	DisposedAt string    `json:"shares_destroyed_at,omitempty"`
+	UnsealedAt string    `json:"seal_destroyed_at,omitempty"`
 	Left       Left      `json:"left"`
 }
 
@@ -65,7 +66,7 @@ type Left struct {
 func NewGeneration(g masters.Generation) Generation {
 	out := Generation{
 		Number: g.Number, Module: g.Module, State: string(g.State),
-		CreatedAt: stamp(g.Created), RetiredAt: stamp(g.Retired), DisposedAt: stamp(g.Disposed),
+		CreatedAt: stamp(g.Created), RetiredAt: stamp(g.Retired), DisposedAt: stamp(g.Disposed), UnsealedAt: stamp(g.Unsealed),
 	}
 	if g.Recovery.Set != "" {
 		out.Recovery = &Recovery{Set: g.Recovery.Set, Threshold: g.Recovery.Threshold, Shares: g.Recovery.Shares}
@@ -155,23 +156,38 @@ func (f *face) migrateMasters(ctx context.Context, who iam.Caller, c *httpface.C
 	return httpface.Answer{Body: NewGeneration(g)}, nil
 }
 
-// retirement is the body of a retirement: of masters, or of a recovery key.
+// retirement is the body of a retirement: of masters, of a recovery key, or of what has sealed the
+// masters of a module in software.
 type retirement struct {
 	Generation  uint32 `json:"generation"`
 	RecoverySet string `json:"recovery_set"`
+	SealOf      string `json:"seal_of"`
+}
+
+// targets counts what the body names.
+func (r retirement) targets() (n int) {
+	for _, named := range []bool{r.Generation != 0, r.RecoverySet != "", r.SealOf != ""} {
+		if named {
+			n++
+		}
+	}
+	return n
 }
 
 func (f *face) retireMasters(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
 	var r retirement
 	err := decode(c, &r)
-	if err == nil && (r.Generation == 0) == (r.RecoverySet == "") {
+	if err == nil && r.targets() != 1 {
 		err = masters.ErrTarget
 	}
 	if err != nil {
 		return httpface.Answer{}, f.masters.Refuse(ctx, who, masters.ActionRetire, err)
 	}
-	if r.RecoverySet != "" {
+	switch {
+	case r.RecoverySet != "":
 		return httpface.Answer{}, f.masters.Dispose(ctx, who, r.RecoverySet)
+	case r.SealOf != "":
+		return httpface.Answer{}, f.masters.Unseal(ctx, who, r.SealOf)
 	}
 	return httpface.Answer{}, f.masters.Retire(ctx, who, r.Generation)
 }
@@ -213,9 +229,10 @@ type Purged struct {
 	Account  string `json:"account"`
 	State    string `json:"state"` // purged, or shredded: no copy opens any more
 	PurgedAt string `json:"purged_at"`
-	// Generations and RecoverySets still open copies of it.
+	// Generations, RecoverySets and the seals of modules in software still open copies of it.
 	Generations  []uint32 `json:"generations"`
 	RecoverySets []string `json:"recovery_sets"`
+	Seals        []string `json:"seals"`
 	ShreddedAt   string   `json:"shredded_at,omitempty"`
 	ExpectedAt   string   `json:"shredding_expected_at,omitempty"`
 }
@@ -228,7 +245,7 @@ func newPurgedPage(page masters.PurgedPage) PurgedPage {
 	for _, p := range page.Items {
 		is := Purged{
 			Instance: p.Instance, Key: p.Key, Account: string(p.Account), State: "purged", PurgedAt: stamp(p.Purged.Purged),
-			Generations: p.Generations, RecoverySets: p.RecoverySets, ShreddedAt: stamp(p.Shredded),
+			Generations: p.Generations, RecoverySets: p.RecoverySets, Seals: p.Seals, ShreddedAt: stamp(p.Shredded),
 		}
 		if is.Generations == nil {
 			is.Generations = []uint32{}
@@ -236,7 +253,10 @@ func newPurgedPage(page masters.PurgedPage) PurgedPage {
 		if is.RecoverySets == nil {
 			is.RecoverySets = []string{}
 		}
-		if len(p.Generations)+len(p.RecoverySets) == 0 {
+		if is.Seals == nil {
+			is.Seals = []string{}
+		}
+		if len(p.Generations)+len(p.RecoverySets)+len(p.Seals) == 0 {
 			is.State = "shredded"
 		} else {
 			is.ExpectedAt = stamp(page.Expected)

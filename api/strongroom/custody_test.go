@@ -2,6 +2,7 @@ package strongroom_test
 
 import (
 	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,8 +20,9 @@ type purgedPage struct {
 		State        string
 		Generations  []int
 		RecoverySets []string `json:"recovery_sets"`
-		ShreddedAt   string   `json:"shredded_at"`
-		ExpectedAt   string   `json:"shredding_expected_at"`
+		Seals        []string
+		ShreddedAt   string `json:"shredded_at"`
+		ExpectedAt   string `json:"shredding_expected_at"`
 	}
 	Next           string
 	Total, Deleted int
@@ -75,9 +77,13 @@ func purgeKey(t *testing.T, r *rig.Rig, instance, token, name string, purge bool
 }
 
 // TestPurgedKeysAreShreddedWithTheirMasters follows two purged keys and a deleted one through a
-// rotation.
+// rotation, and a migration after which what sealed the old masters is destroyed.
 func TestPurgedKeysAreShreddedWithTheirMasters(t *testing.T) {
-	r := rig.Start(t, func(c *server.Config) { c.Keys.PurgeWait = 1 })
+	other := filepath.Join(t.TempDir(), "other.key")
+	r := rig.Start(t, func(c *server.Config) {
+		c.Keys.PurgeWait = 1
+		c.Custody.Modules = []server.CryptoModule{{Name: "other", Software: &server.Software{KeyFile: other}}}
+	})
 	token := r.Token(t, r.Operator.APIKey)
 	in := keyInstance(t, r, token)
 	keys := []string{purgeKey(t, r, in, token, "one", true), purgeKey(t, r, in, token, "two", true)}
@@ -117,11 +123,35 @@ func TestPurgedKeysAreShreddedWithTheirMasters(t *testing.T) {
 	late := purgeKey(t, r, in, token, "four", true)
 	p = list("")
 	for i, is := range p.Purged {
-		switch shredded := is.State == "shredded" && is.ShreddedAt != "" && is.ExpectedAt == "" && len(is.Generations) == 0; {
-		case i < 2 && !shredded:
+		switch {
+		// The masters are gone, but backups hold the file that they were in, and its seal is in use.
+		case i < 2 && (is.State != "purged" || len(is.Generations) != 0 || !cmp.Equal(is.Seals, []string{"software"})):
 			t.Errorf("after: %+v", is)
-		case i == 2 && (shredded || is.Key != late || !cmp.Equal(is.Generations, []int{2})):
+		case i == 2 && (is.State != "purged" || is.Key != late || !cmp.Equal(is.Generations, []int{2})):
 			t.Errorf("purged under the new masters: %+v", is)
+		}
+	}
+	if got := post("/retirements", map[string]any{"seal_of": "software"}); got != http.StatusConflict {
+		t.Errorf("giving up a seal in use: %d", got)
+	}
+	if got := post("/retirements", map[string]any{"seal_of": "other"}); got != http.StatusNotFound {
+		t.Errorf("giving up a seal that never was: %d", got)
+	}
+	if got := post("/migrations", map[string]any{"module": "other"}); got != http.StatusCreated {
+		t.Fatalf("migration: %d", got)
+	}
+	for deadline := time.Now().Add(time.Minute); post("/retirements", map[string]any{"generation": 2}) != http.StatusNoContent; {
+		if time.Now().After(deadline) {
+			t.Fatal("the masters are not retired")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if got := post("/retirements", map[string]any{"seal_of": "software"}); got != http.StatusNoContent {
+		t.Errorf("giving up the old seal: %d", got)
+	}
+	for _, is := range list("").Purged {
+		if is.State != "shredded" || is.ShreddedAt == "" || is.ExpectedAt != "" || len(is.Generations)+len(is.Seals) != 0 {
+			t.Errorf("with the seal destroyed: %+v", is)
 		}
 	}
 }

@@ -174,25 +174,33 @@ func (p *program) succeed(cmd *cobra.Command, how string, body any) error {
 }
 
 func newCustodyRetireCommand(p *program) *cobra.Command {
-	var set string
+	var set, seal string
 	cmd := &cobra.Command{
-		Use:   "retire (GENERATION | --shares-destroyed SET)",
+		Use:   "retire (GENERATION | --shares-destroyed SET | --seal-destroyed MODULE)",
 		Short: "Destroy masters that nothing needs any more",
 		Long: "Destroy the masters of a generation of which nothing is left. Copies of the database from before do\n" +
-			"not open any more, not even in a restored backup, but by recovery shares: what was purged before is\n" +
-			"shredded. It cannot be undone. Masters in software are in backups as well, and in copies of the data\n" +
+			"not open any more, but by recovery shares; what was purged before is shredded when these are destroyed\n" +
+			"too. It cannot be undone. Masters in software are in backups as well, and in copies of the data\n" +
 			"folder: those open as long as their key file or passphrase is known.\n\n" +
 			"Shares are destroyed by their holders. With --shares-destroyed you say that this was done for all\n" +
-			"shares of a set that no masters in use have; the database forgets what they could open.",
+			"shares of a set that no masters in use have; the database forgets what they could open. With\n" +
+			"--seal-destroyed you say the same of every key file and passphrase that has sealed the masters of a\n" +
+			"module in software, after all of them have been left and retired.",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if set != "" {
+			if set != "" || seal != "" {
 				return arguments()(cmd, args)
 			}
 			return arguments("GENERATION")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			body, what := map[string]any{"recovery_set": set}, "the shares of set "+set+" are noted as destroyed"
-			if set == "" {
+			var body map[string]any
+			var what string
+			switch {
+			case set != "":
+				body, what = map[string]any{"recovery_set": set}, "the shares of set "+set+" are noted as destroyed"
+			case seal != "":
+				body, what = map[string]any{"seal_of": seal}, "what sealed module "+seal+" is noted as destroyed"
+			default:
 				n, err := strconv.ParseUint(args[0], 10, 32)
 				if err != nil || n == 0 {
 					return usageErrorf("%q is no generation", args[0])
@@ -211,6 +219,8 @@ func newCustodyRetireCommand(p *program) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&set, "shares-destroyed", "", "say that all shares of this recovery `set` were destroyed")
+	cmd.Flags().StringVar(&seal, "seal-destroyed", "", "say that all that has sealed this `module` in software was destroyed")
+	cmd.MarkFlagsMutuallyExclusive("shares-destroyed", "seal-destroyed")
 	return cmd
 }
 
@@ -222,6 +232,7 @@ type purgedKey struct {
 	Purged     string   `json:"purged_at"`
 	Needs      []uint32 `json:"generations"`
 	Sets       []string `json:"recovery_sets"`
+	Seals      []string `json:"seals"`
 	Shredded   string   `json:"shredded_at"`
 	ExpectedAt string   `json:"shredding_expected_at"`
 }
@@ -234,6 +245,9 @@ func (k purgedKey) openedBy() string {
 	}
 	for _, set := range k.Sets {
 		by = append(by, "shares of "+set)
+	}
+	for _, module := range k.Seals {
+		by = append(by, "old seal of "+module)
 	}
 	return strings.Join(by, ", ")
 }
@@ -261,9 +275,9 @@ func newCustodyShreddingCommand(p *program) *cobra.Command {
 		Short: "List what was purged, and what still opens copies of it",
 		Long: "List keys that were purged and instances that were destroyed, the oldest first. Copies of them in\n" +
 			"older backups open until the masters that wrapped them are retired and the shares of their recovery\n" +
-			"key destroyed; then they are shredded. The date expected goes by how often you mean to replace\n" +
-			"masters (custody.master_days), and says nothing of shares. Nor does the list know of backups and\n" +
-			"copies that hold the master file of a module in software: those have to be destroyed, or what seals them.",
+			"key destroyed; with masters in software also the key files and passphrases that have sealed them, as\n" +
+			"backups hold the master file. Then they are shredded. The date expected goes by how often you mean to\n" +
+			"replace masters (custody.master_days), and says nothing of shares and seals.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {

@@ -15,6 +15,8 @@ CREATE TABLE master_generations (
     created_at   BIGINT  NOT NULL,
     retired_at   BIGINT  NOT NULL, -- also when the masters were lost; zero before
     disposed_at  BIGINT  NOT NULL, -- when the operator said that the shares are destroyed; zero before
+    in_file      BOOLEAN NOT NULL, -- the masters are in a master file, which has copies
+    unsealed_at  BIGINT  NOT NULL, -- when the operator said that what sealed it is destroyed; zero before
     mac          BLOB    NOT NULL
 );
 CREATE UNIQUE INDEX master_generations_current ON master_generations (state) WHERE state = 'current';
