@@ -69,7 +69,7 @@ func TestServingProcessNeverHasTheKey(t *testing.T) {
 	present := map[string][]byte{"the sealed material": transported.Material, "the nonce": nonce.Reveal()}
 	for range 3 {
 		found, err := scan(cmd.Process.Pid, planted)
-		if errors.Is(err, os.ErrPermission) {
+		if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 {
 			t.Skipf("another process's memory cannot be read here: %v", err)
 		}
 		if err != nil {
