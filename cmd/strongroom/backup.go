@@ -100,11 +100,7 @@ func newRestoreCommand(p *program) *cobra.Command {
 				if o.Printed, err = p.readShares(shares); err != nil {
 					return err
 				}
-				defer func() {
-					for _, s := range o.Printed {
-						s.Wipe()
-					}
-				}()
+				defer wipe(o.Printed)
 			}
 			file, err := os.Open(args[0])
 			if err != nil {

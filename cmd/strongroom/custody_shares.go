@@ -136,35 +136,19 @@ func newCustodyRecoverCommand(p *program) *cobra.Command {
 			"shares. Those of the run that came to its end are the ones to keep.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, err := p.createSecret(shares.out)
-			if err != nil {
-				return err
-			}
-			defer file.discard()
-			s, err := shares.load(file)
-			if err != nil {
-				return err
-			}
-			c, err := flags.load()
-			if err != nil {
-				return err
-			}
-			held, err := p.readShares(files)
-			if err != nil {
-				return err
-			}
-			defer func() {
-				for _, share := range held {
-					share.Wipe()
+			return p.withShares(&flags, &shares, func(c server.Config, s server.Shares) (server.MadeMasters, error) {
+				held, err := p.readShares(files)
+				if err != nil {
+					return server.MadeMasters{}, err
 				}
-			}()
-			r, err := server.Recover(cmd.Context(), c, p.stderr, held, s)
-			if err != nil {
-				return fmt.Errorf("recovering: %w", err)
-			}
-			fmt.Fprintf(p.stderr, "recovered and opened: %d keys; lost: generations %v\n", r.Keys, r.Lost)
-			p.tellMade(r.Made)
-			return nil
+				defer wipe(held)
+				r, err := server.Recover(cmd.Context(), c, p.stderr, held, s)
+				if err != nil {
+					return server.MadeMasters{}, fmt.Errorf("recovering: %w", err)
+				}
+				fmt.Fprintf(p.stderr, "recovered and opened: %d keys; lost: generations %v\n", r.Keys, r.Lost)
+				return r.Made, nil
+			})
 		},
 	}
 	flags.register(cmd)
@@ -177,7 +161,7 @@ func newCustodyRecoverCommand(p *program) *cobra.Command {
 // shareLines is how many lines a printed share has.
 const shareLines = 4
 
-// readShares reads shares from files or, without any, from the terminal.
+// readShares reads shares from files or, without any, from the terminal. Whoever calls it wipes them.
 func (p *program) readShares(files []string) ([]custody.Secret, error) {
 	if len(files) == 0 {
 		if fd, ok := terminal(p.stdin); ok {
@@ -243,4 +227,11 @@ func (p *program) typeShares(fd int) ([]custody.Secret, error) {
 		return nil, errors.New("no recovery share was given")
 	}
 	return all, nil
+}
+
+// wipe wipes all secrets.
+func wipe(secrets []custody.Secret) {
+	for _, s := range secrets {
+		s.Wipe()
+	}
 }
