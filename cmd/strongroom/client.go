@@ -103,6 +103,10 @@ func (c *client) do(ctx context.Context, r request, answer any) error {
 	if len(data) > maxAnswer {
 		return fmt.Errorf("the server's answer is longer than %d MiB", maxAnswer>>20)
 	}
+	// A server may answer that its caller hung up, and the answer overtake the hanging up.
+	if err := ctx.Err(); err != nil {
+		return c.unavailable(ctx, err)
+	}
 	if answer == nil || len(data) == 0 {
 		return nil
 	}
