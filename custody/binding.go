@@ -20,6 +20,10 @@ const (
 	PurposeTransportKey Purpose = "transport-key" // the private half of a transport key, under the seal master or an instance key
 	PurposeSecret       Purpose = "secret"        // a secret of the service itself, under the system instance's key
 	PurposeBackup       Purpose = "backup"        // the key of a backup, under the system instance's key
+
+	PurposeObjectKey    Purpose = "object-key"    // the data key of an object or upload, under its bucket key
+	PurposeObjectRecord Purpose = "object-record" // what a bucket remembers of an object, under its bucket key
+	PurposeCustomerKey  Purpose = "customer-key"  // the data key of an object, under a key that its caller brings (SSE-C)
 )
 
 // Origin says where key material comes from.

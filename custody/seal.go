@@ -30,12 +30,23 @@ const sealKeySize = 32
 // a commitment to it. Salt and nonce, 192 random bits, have to repeat together to do harm, so that
 // a key may seal without counting, also when its material is used in several places.
 func Seal(ctx context.Context, m Module, h Handle, p Purpose, bound, plaintext []byte) (Box, error) {
+	return seal(in(ctx, m, h), h.Size(), p, bound, plaintext)
+}
+
+// Open decrypts what Seal made under the same key, for the same purpose and with the same bound.
+// Anything else gives ErrUnreadable, whatever is wrong with it; other errors say that the module
+// could not be asked.
+func Open(ctx context.Context, m Module, h Handle, p Purpose, bound []byte, b Box) (Secret, error) {
+	return open(in(ctx, m, h), h.Size(), p, bound, b)
+}
+
+func seal(sum cmac, size int, p Purpose, bound, plaintext []byte) (Box, error) {
 	if len(plaintext) > MaxPlaintext {
 		return Box{}, fmt.Errorf("sealing %s: %d bytes, at most %d are possible", p, len(plaintext), MaxPlaintext)
 	}
 	var b Box
 	_, _ = rand.Read(b.Salt[:]) // never fails: crypto/rand ends the process instead
-	keys, err := derive(ctx, m, h, p, bound, b.Salt)
+	keys, err := derive(sum, size, p, bound, b.Salt)
 	if err != nil {
 		return Box{}, fmt.Errorf("sealing %s: %w", p, err)
 	}
@@ -46,14 +57,11 @@ func Seal(ctx context.Context, m Module, h Handle, p Purpose, bound, plaintext [
 	return b, nil
 }
 
-// Open decrypts what Seal made under the same key, for the same purpose and with the same bound.
-// Anything else gives ErrUnreadable, whatever is wrong with it; other errors say that the module
-// could not be asked.
-func Open(ctx context.Context, m Module, h Handle, p Purpose, bound []byte, b Box) (Secret, error) {
+func open(sum cmac, size int, p Purpose, bound []byte, b Box) (Secret, error) {
 	if len(b.Ciphertext) < tagSize || len(b.Ciphertext) > MaxPlaintext+tagSize {
 		return Secret{}, ErrUnreadable
 	}
-	keys, err := derive(ctx, m, h, p, bound, b.Salt)
+	keys, err := derive(sum, size, p, bound, b.Salt)
 	if err != nil {
 		return Secret{}, fmt.Errorf("opening %s: %w", p, err)
 	}
@@ -65,14 +73,21 @@ func Open(ctx context.Context, m Module, h Handle, p Purpose, bound []byte, b Bo
 	return openGCM(keys[:sealKeySize], b)
 }
 
+// cmac computes the AES-CMAC of two blocks under the key of a sealing.
+type cmac func([2]Block) ([2]Block, error)
+
+// in is the CMAC under a key that is loaded in a module.
+func in(ctx context.Context, m Module, h Handle) cmac {
+	return func(blocks [2]Block) ([2]Block, error) { return m.CMAC(ctx, h, blocks) }
+}
+
 // derive returns the key of a sealing and, after it, the commitment to that key. The caller clears
 // both.
-func derive(ctx context.Context, m Module, h Handle, p Purpose, bound []byte, salt [saltSize]byte) ([]byte, error) {
-	size := h.Size()
+func derive(sum cmac, size int, p Purpose, bound []byte, salt [saltSize]byte) ([]byte, error) {
 	if size == 0 {
 		return nil, ErrUnloaded
 	}
-	out, err := m.CMAC(ctx, h, [2]Block{kdfBlock(1, labelSeal, salt), kdfBlock(2, labelSeal, salt)})
+	out, err := sum([2]Block{kdfBlock(1, labelSeal, salt), kdfBlock(2, labelSeal, salt)})
 	if err != nil {
 		return nil, err
 	}

@@ -2,13 +2,11 @@ package custody
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -165,19 +163,12 @@ func (id MaterialID) CheckValue() string { return id.String()[:2*checkSize] }
 // IdentifySecret is Identify for material that is not in a module: its owner's view of what was, or
 // will be, imported.
 func IdentifySecret(material Secret) (MaterialID, error) {
-	block, err := aes.NewCipher(material.Reveal())
-	if err != nil {
-		return MaterialID{}, fmt.Errorf("identifying key material: %w", err)
+	if !validSize(material.Len()) {
+		return MaterialID{}, fmt.Errorf("identifying key material: %d bytes are no AES key", material.Len())
 	}
-	// AES-CMAC of one whole block, SP 800-38B: the message is mixed with the doubled zero block.
-	var mixed Block
-	block.Encrypt(mixed[:], mixed[:])
-	high, low := binary.BigEndian.Uint64(mixed[:]), binary.BigEndian.Uint64(mixed[BlockSize/2:])
-	carry := high >> 63
-	binary.BigEndian.PutUint64(mixed[:], high<<1|low>>63)
-	binary.BigEndian.PutUint64(mixed[BlockSize/2:], low<<1^carry*0x87)
-	message := kdfBlock(1, labelMaterial, materialContext)
-	subtle.XORBytes(mixed[:], mixed[:], message[:])
-	block.Encrypt(mixed[:], mixed[:])
-	return MaterialID(mixed), nil
+	key := NewCMACKey(material.Reveal())
+	defer key.Wipe()
+	block := kdfBlock(1, labelMaterial, materialContext)
+	out, err := key.Sum([2]Block{block, block})
+	return MaterialID(out[0]), err
 }

@@ -223,9 +223,9 @@ func (m *Module) use(generation uint32, f func(generationKeys) error) error {
 // rootCMAC computes the CMAC under a seal master.
 func (m *Module) rootCMAC(generation uint32, blocks [2]custody.Block) (out [2]custody.Block, err error) {
 	err = m.use(generation, func(keys generationKeys) error {
-		key := newCMACKey(keys.seal())
-		defer key.wipe()
-		out, err = key.sum(blocks)
+		key := custody.NewCMACKey(keys.seal())
+		defer key.Wipe()
+		out, err = key.Sum(blocks)
 		return err
 	})
 	return out, err

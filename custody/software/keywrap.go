@@ -1,6 +1,7 @@
 package software
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/subtle"
 	"encoding/binary"
@@ -114,4 +115,13 @@ func unwrapBlocks(kek cipher.Block, out []byte) {
 func countStep(buf *[2 * wrapBlock]byte, step int) {
 	a := binary.BigEndian.Uint64(buf[:])
 	binary.BigEndian.PutUint64(buf[:], a^uint64(step+1))
+}
+
+// newAES returns AES under key, whose size has been checked.
+func newAES(key []byte) cipher.Block {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic("software: " + err.Error())
+	}
+	return block
 }

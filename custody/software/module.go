@@ -17,7 +17,7 @@ type Module struct {
 	path       string         // of the master file
 	kek        custody.Handle // of the key that seals the masters
 
-	keys   sync.Map      // custody.Handle → *cmacKey
+	keys   sync.Map      // custody.Handle → *custody.CMACKey
 	serial atomic.Uint64 // of the key loaded last
 
 	change  sync.Mutex // held to make and destroy masters and to close; taken before mu
@@ -133,13 +133,13 @@ func (m *Module) CMAC(_ context.Context, h custody.Handle, blocks [2]custody.Blo
 	if !ok {
 		return [2]custody.Block{}, custody.ErrUnloaded
 	}
-	return key.(*cmacKey).sum(blocks)
+	return key.(*custody.CMACKey).Sum(blocks)
 }
 
 // Unload implements custody.Module.
 func (m *Module) Unload(h custody.Handle) {
 	if key, ok := m.keys.LoadAndDelete(h); ok {
-		key.(*cmacKey).wipe()
+		key.(*custody.CMACKey).Wipe()
 	}
 }
 
@@ -169,6 +169,6 @@ func (m *Module) add(key []byte) (custody.Handle, error) {
 		return 0, custody.ErrClosed
 	}
 	h := custody.NewHandle(m.serial.Add(1), len(key))
-	m.keys.Store(h, newCMACKey(key))
+	m.keys.Store(h, custody.NewCMACKey(key))
 	return h, nil
 }
