@@ -72,7 +72,7 @@ func New(c ServiceConfig) *Service {
 	s := &Service{
 		ServiceConfig: c,
 		door:          iam.Door{Decide: c.Decider, Log: c.Log, Service: "Cloud Object Storage"},
-		held:          lease.NewCache(c.Hub, heldBuckets, (*heldBucket).end),
+		held:          lease.NewCache[string](c.Hub, heldBuckets, (*heldBucket).end),
 	}
 	c.Hub.Watch(s.changed, ChangeBucket)
 	return s
