@@ -92,7 +92,7 @@ func (c Caller) Initiator() audit.Initiator {
 		AuthnID: string(c.Identity), AuthnName: c.Name,
 		CredentialType: "token", CredentialID: string(c.Credential),
 	}
-	if c.Identity == serverIdentity {
+	if c.Identity == serverIdentity || c.Kind == KindAnonymous {
 		in.TypeURI, in.CredentialType = "service/security", ""
 	}
 	if c.Trail != nil {
