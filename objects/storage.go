@@ -27,7 +27,7 @@ const (
 
 // StorageConfig is what the operator's door to the storage nodes needs. Every field is required.
 type StorageConfig struct {
-	Nodes    NodeStore
+	Roster   NodeStore
 	Cluster  Cluster
 	Store    Store // to find the slices of an object
 	Decider  iam.Decider
@@ -58,8 +58,8 @@ func (s *Storage) Nodes(ctx context.Context, who iam.Caller) (nodes []NodeStatus
 
 // AddNode probes a node and adds it; ID, State, Created and Revision are given by the service.
 func (s *Storage) AddNode(ctx context.Context, who iam.Caller, n Node) (Node, error) {
-	err := s.change(ctx, who, ActionNodeAdd, n.Name, func() (err error) {
-		n, err = s.add(ctx, n)
+	err := s.change(ctx, who, ActionNodeAdd, n.Name, func(ev *audit.Event) (err error) {
+		n, err = s.add(ctx, n, ev)
 		return err
 	})
 	return n, err
@@ -67,8 +67,8 @@ func (s *Storage) AddNode(ctx context.Context, who iam.Caller, n Node) (Node, er
 
 // DrainNode stops writing to a node and has its slices moved elsewhere.
 func (s *Storage) DrainNode(ctx context.Context, who iam.Caller, name string) (n Node, err error) {
-	err = s.change(ctx, who, ActionNodeDrain, name, func() error {
-		n, err = s.turn(ctx, name, NodeDraining)
+	err = s.change(ctx, who, ActionNodeDrain, name, func(ev *audit.Event) error {
+		n, err = s.turn(ctx, name, NodeDraining, ev)
 		return err
 	})
 	return n, err
@@ -76,14 +76,14 @@ func (s *Storage) DrainNode(ctx context.Context, who iam.Caller, name string) (n
 
 // ReplaceNode gives a lost node up and adds another in its place, where its slices are rebuilt.
 func (s *Storage) ReplaceNode(ctx context.Context, who iam.Caller, lost string, by Node) (Node, error) {
-	err := s.change(ctx, who, ActionNodeReplace, lost, func() (err error) {
+	err := s.change(ctx, who, ActionNodeReplace, lost, func(ev *audit.Event) (err error) {
 		if _, err := s.find(ctx, lost); err != nil {
 			return err
 		}
-		if by, err = s.add(ctx, by); err != nil {
+		if by, err = s.add(ctx, by, nil); err != nil {
 			return err
 		}
-		_, err = s.turn(ctx, lost, NodeLost)
+		_, err = s.turn(ctx, lost, NodeLost, ev)
 		return err
 	})
 	return by, err
@@ -139,7 +139,7 @@ func or(err, absent error) error {
 }
 
 // add checks, probes and stores a new node.
-func (s *Storage) add(ctx context.Context, n Node) (Node, error) {
+func (s *Storage) add(ctx context.Context, n Node, ev *audit.Event) (Node, error) {
 	n.State, n.Created, n.Revision = NodeActive, s.Now(), 0
 	n.ID = NewNodeID()
 	if err := n.Check(); err != nil {
@@ -148,20 +148,20 @@ func (s *Storage) add(ctx context.Context, n Node) (Node, error) {
 	if err := s.Cluster.Probe(ctx, n); err != nil {
 		return Node{}, ErrNode.On("url", "the node cannot be used: "+reason(err))
 	}
-	if err := s.StorageConfig.Nodes.AddNode(ctx, n); err != nil {
+	if err := s.Roster.AddNode(ctx, n, ev); err != nil {
 		return Node{}, err
 	}
 	return n, s.Cluster.Reload(ctx)
 }
 
 // turn changes the state of a node.
-func (s *Storage) turn(ctx context.Context, name string, to NodeState) (Node, error) {
+func (s *Storage) turn(ctx context.Context, name string, to NodeState, ev *audit.Event) (Node, error) {
 	n, err := s.find(ctx, name)
 	if err != nil {
 		return Node{}, err
 	}
 	n.State = to
-	if err := s.StorageConfig.Nodes.UpdateNode(ctx, n); err != nil {
+	if err := s.Roster.UpdateNode(ctx, n, ev); err != nil {
 		return Node{}, fmt.Errorf("storing node %s: %w", name, err)
 	}
 	return n, s.Cluster.Reload(ctx)
@@ -169,7 +169,7 @@ func (s *Storage) turn(ctx context.Context, name string, to NodeState) (Node, er
 
 // find returns the node that is called so and still in use.
 func (s *Storage) find(ctx context.Context, name string) (Node, error) {
-	nodes, err := s.StorageConfig.Nodes.Nodes(ctx)
+	nodes, err := s.Roster.Nodes(ctx)
 	if err != nil {
 		return Node{}, fmt.Errorf("reading the list of nodes: %w", err)
 	}
@@ -225,10 +225,12 @@ func (s *Storage) read(ctx context.Context, who iam.Caller, action iam.Action, n
 	return s.door.Read(ctx, who, action, s.target(who), s.event(who, action, name), func() error { return s.operating(who, do) })
 }
 
-// change passes a change. The list of nodes is not a tenant's: its event is written like that of a
-// reading, after the change.
-func (s *Storage) change(ctx context.Context, who iam.Caller, action iam.Action, name string, do func() error) error {
-	return s.read(ctx, who, action, name, do)
+// change passes an operation that commits a change together with its event.
+func (s *Storage) change(ctx context.Context, who iam.Caller, action iam.Action, name string, do func(*audit.Event) error) error {
+	ev := s.event(who, action, name)
+	return s.door.Change(ctx, who, action, s.target(who), ev, func() error {
+		return s.operating(who, func() error { return do(ev) })
+	})
 }
 
 // Refuse records a request that could not be understood.
