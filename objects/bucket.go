@@ -198,8 +198,10 @@ type BucketKey struct {
 	Root    crn.CRN // of the root key; zero for the provider's own
 	Wrapped WrappedKey
 	// Alias is what a caller named the root key by, if that was not its ID (shown for SSE-KMS).
-	Alias    string
-	Fresh    bool // made with new object keys all along: no former holder of another root key can have them
+	Alias string
+	Fresh bool // made with new object keys all along: no former holder of another root key can have them
+	// Pending says that its registration at the key service is not certain yet: nothing is sealed by it.
+	Pending  bool
 	Created  time.Time
 	Revision int64
 }
