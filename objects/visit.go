@@ -125,7 +125,7 @@ func (s *Service) decider(v *visit, op operation) iam.Decider {
 		if v.cause != nil {
 			return v.cause
 		}
-		if err := v.bucket.Firewall.check(who); err != nil {
+		if err := v.bucket.Firewall.check(who); err != nil && behindFirewall(action) {
 			return err
 		}
 		err := s.Decider.Allow(ctx, who, action, on)
