@@ -15,12 +15,6 @@ const (
 	maxDays      = 36_500
 )
 
-// Storage classes of the archive.
-const (
-	StorageGlacier     = "GLACIER"
-	StorageAccelerated = "ACCELERATED"
-)
-
 // SetLifecycle sets what becomes of objects by the clock; none removes all rules. Rules without an ID are given one.
 func SetLifecycle(rules []LifecycleRule) Change {
 	rules = slices.Clone(rules)
