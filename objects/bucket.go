@@ -52,6 +52,9 @@ func (b *Bucket) CRN() crn.CRN {
 	return crn.Of(crn.ObjectStorage, "global", string(b.Account), string(b.Instance), "bucket", b.Name)
 }
 
+// instanceCRN names the instance that the bucket is in, also when it is there no more.
+func (b *Bucket) instanceCRN() crn.CRN { return b.CRN().Child("", "") }
+
 // Config is what the owner of a bucket sets. It is stored as one JSON document, which is covered by
 // the MAC of the bucket's row: it decides access. What is nil or empty has not been set.
 type Config struct {

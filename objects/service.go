@@ -65,6 +65,7 @@ type Service struct {
 	ServiceConfig
 	door iam.Door
 	held *lease.Cache[string, *heldBucket] // by name
+	acts *acts
 }
 
 // New returns the object store.
@@ -73,6 +74,7 @@ func New(c ServiceConfig) *Service {
 		ServiceConfig: c,
 		door:          iam.Door{Decide: c.Decider, Log: c.Log, Service: "Cloud Object Storage"},
 		held:          lease.NewCache[string](c.Hub, heldBuckets, (*heldBucket).end),
+		acts:          newActs(),
 	}
 	c.Hub.Watch(s.changed, ChangeBucket)
 	return s
