@@ -96,15 +96,3 @@ func contains(list []string, address netip.Addr) bool {
 		return err == nil && p.Contains(address)
 	})
 }
-
-// behindFirewall says whether an action reaches into the bucket. The resource configuration does not:
-// who has locked himself out must be able to change the firewall from anywhere.
-func behindFirewall(a iam.Action) bool {
-	switch a {
-	case ActionBucketGetBasic, ActionBucketGetFirewall, ActionBucketPutFirewall, ActionBucketGetQuota, ActionBucketPutQuota,
-		ActionBucketGetActivityTracking, ActionBucketPutActivityTracking,
-		ActionBucketGetMetricsMonitoring, ActionBucketPutMetricsMonitoring:
-		return false
-	}
-	return true
-}
