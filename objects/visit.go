@@ -125,8 +125,10 @@ func (s *Service) decider(v *visit, op operation) iam.Decider {
 		if v.cause != nil {
 			return v.cause
 		}
-		if err := v.bucket.Firewall.check(who); err != nil {
-			return err
+		if !beyondFirewall(action) {
+			if err := v.bucket.Firewall.check(who); err != nil {
+				return err
+			}
 		}
 		err := s.Decider.Allow(ctx, who, action, on)
 		if errors.Is(err, iam.ErrForbidden) && op.public != nil && op.public(v) {
