@@ -85,7 +85,10 @@ type PartRow struct {
 	Write    string // of the part, as in Row
 	Blob     Blob
 	Modified time.Time
-	// Record is the custody.Box of ETag and checksums, for parts of uploads; empty in objects.
+	// Record is the custody.Box of ETag and checksums, for parts of uploads; empty in objects. It is
+	// sealed under a key of the upload, which is drawn with it and kept in the upload's record, and not
+	// under that of the bucket: so UpdateUpload alone moves an upload with all of its parts to another
+	// key of the bucket, while parts arrive.
 	Record []byte
 }
 
@@ -96,7 +99,8 @@ type ObjectStore interface {
 	Version(ctx context.Context, bucket BucketID, key string, id VersionID) (Row, error)
 	// PartsOf returns the parts of a version in order, with inline content of embedded blobs.
 	PartsOf(ctx context.Context, r Row) ([]PartRow, error)
-	// PutVersion makes r the newest version of its key, and its blobs live. See PutVersion.
+	// PutVersion makes r the newest version of its key, and its blobs live. See PutVersion. It fails
+	// with ErrBusy if SealedBy is no key of the bucket any more, as CreateUpload does.
 	PutVersion(ctx context.Context, p PutVersion) (Row, error)
 	// RemoveVersion removes one version and makes its blobs dead; the next older becomes the newest.
 	RemoveVersion(ctx context.Context, r Row, ev *audit.Event) error
