@@ -1,10 +1,8 @@
 package objects
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,12 +26,6 @@ type record struct {
 	Parts []byte
 }
 
-// newWrite draws the name of a write or an opaque ETag: 32 hexadecimal digits.
-func newWrite() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
-	return hex.EncodeToString(b[:])
-}
 
 // digestOf is the digest of the parts of an object in their order.
 func digestOf(parts []PartRow) []byte {
