@@ -80,6 +80,7 @@ var layout = []room{
 	{"internal/lease", helpers, nil},
 
 	{"kms/kmstest", outsides, []string{engines, domain, ground, helpers}},
+	{"objects/objectstest", outsides, []string{"kms/kmstest", engines, domain, ground, helpers}},
 	{"resource/resourcetest", outsides, []string{engines, domain, ground, helpers}},
 
 	{"test", outsides, []string{house, faces, engines, domain, ground, helpers}},
