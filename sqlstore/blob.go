@@ -219,4 +219,3 @@ func splitNodes(text string) []objects.NodeID {
 	}
 	return nodes
 }
-

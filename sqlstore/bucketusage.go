@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 
 	"strongroom/objects"
 )
@@ -67,8 +66,8 @@ func (t *tx) addCounts(ctx context.Context, bucket objects.BucketID, counts coun
 }
 
 // countIn is addCounts for what adds to a bucket, under a key. It returns objects.ErrNoBucket unless
-// the bucket is active, ErrStale if it does not have the key any more, and objects.ErrQuota if it then
-// holds more bytes than quota, where zero is none.
+// the bucket is active, objects.ErrBusy if it does not have the key any more, and objects.ErrQuota if
+// it then holds more bytes than quota, where zero is none.
 func (t *tx) countIn(ctx context.Context, bucket objects.BucketID, key objects.BucketKeyID, counts counts, quota int64) error {
 	n := *counts.of(key)
 	delete(counts, key)
@@ -82,11 +81,15 @@ func (t *tx) countIn(ctx context.Context, bucket objects.BucketID, key objects.B
 		return err
 	}
 	if added == 0 {
-		err := t.gone(ctx, ErrStale, `SELECT 1 FROM buckets WHERE id = $1 AND state = 'active'`, string(bucket))
-		if errors.Is(err, ErrNotFound) {
-			err = objects.ErrNoBucket
+		var active bool
+		err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM buckets WHERE id = $1 AND state = 'active')`, string(bucket)).Scan(&active)
+		switch {
+		case err != nil:
+			return err
+		case active:
+			return objects.ErrBusy
 		}
-		return err
+		return objects.ErrNoBucket
 	}
 	if err := t.addCounts(ctx, bucket, counts); err != nil || quota <= 0 {
 		return err

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 
+	"strongroom/audit"
 	"strongroom/objects"
 )
 
@@ -35,36 +36,54 @@ func (s *Nodes) Nodes(ctx context.Context) ([]objects.Node, error) {
 }
 
 // AddNode implements objects.NodeStore.
-func (s *Nodes) AddNode(ctx context.Context, n objects.Node) error {
+func (s *Nodes) AddNode(ctx context.Context, n objects.Node, ev *audit.Event) error {
 	n.Revision = 1
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
-		added, err := t.exec(ctx, `INSERT INTO nodes (`+nodeColumns+`) VALUES (`+placeholders(1, 9)+`)
-			ON CONFLICT DO NOTHING`, s.nodeRow(n)...)
-		if err == nil && added == 0 {
-			err = ErrExists
+		if err := t.freeNodeName(ctx, n); err != nil {
+			return err
 		}
-		return err
+		added, err := t.exec(ctx, `INSERT INTO nodes (`+nodeColumns+`) VALUES (`+placeholders(1, 9)+`)
+			ON CONFLICT (id) DO NOTHING`, s.nodeRow(n)...)
+		if err != nil {
+			return err
+		}
+		if added == 0 {
+			return ErrExists
+		}
+		return t.record(ctx, ev)
 	})
 }
 
 // UpdateNode implements objects.NodeStore.
-func (s *Nodes) UpdateNode(ctx context.Context, n objects.Node) error {
+func (s *Nodes) UpdateNode(ctx context.Context, n objects.Node, ev *audit.Event) error {
 	n.Revision++
 	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
-		var taken bool
-		err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM nodes WHERE name = $1 AND id <> $2)`, n.Name, string(n.ID)).Scan(&taken)
-		if err != nil {
+		if err := t.freeNodeName(ctx, n); err != nil {
 			return err
 		}
-		if taken {
-			return ErrExists
-		}
-		err = t.swap(ctx, `
+		err := t.swap(ctx, `
 			UPDATE nodes SET name = $2, site = $3, url = $4, credentials_file = $5, state = $6, created_at = $7,
 				revision = $8, mac = $9
 			WHERE id = $1 AND revision = $8 - 1`, s.nodeRow(n)...)
-		return t.gone(ctx, err, `SELECT 1 FROM nodes WHERE id = $1`, string(n.ID))
+		if err != nil {
+			return t.gone(ctx, err, `SELECT 1 FROM nodes WHERE id = $1`, string(n.ID))
+		}
+		return t.record(ctx, ev)
 	})
+}
+
+// freeNodeName returns ErrExists if another node that is in use has the name of a node.
+func (t *tx) freeNodeName(ctx context.Context, n objects.Node) error {
+	if n.State == objects.NodeRemoved || n.State == objects.NodeLost {
+		return nil
+	}
+	var taken bool
+	err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM nodes
+		WHERE name = $1 AND id <> $2 AND state <> 'removed' AND state <> 'lost')`, n.Name, string(n.ID)).Scan(&taken)
+	if err == nil && taken {
+		err = ErrExists
+	}
+	return err
 }
 
 func (s *Nodes) nodeRow(n objects.Node) []any {

@@ -338,4 +338,3 @@ func (s *Objects) emptyBatch(ctx context.Context, t *tx, bucket objects.BucketID
 	}
 	return len(all), t.exchangeBlobs(ctx, blobs, nil)
 }
-

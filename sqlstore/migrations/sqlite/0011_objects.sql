@@ -176,7 +176,7 @@ CREATE TABLE nodes (
     revision         BIGINT NOT NULL,
     mac              BLOB   NOT NULL
 );
-CREATE UNIQUE INDEX nodes_by_name ON nodes (name);
+CREATE UNIQUE INDEX nodes_by_name ON nodes (name) WHERE state <> 'removed' AND state <> 'lost';
 
 -- Background jobs on buckets. body is the whole job as JSON.
 CREATE TABLE object_jobs (
