@@ -87,7 +87,8 @@ func NewAccess(cfg AccessConfig) *Access {
 //
 // The caller must act in the account of the object, unless it is a service
 // instance, which needs an authorization in the object's account. The owner of
-// an account may do everything in it but purge keys.
+// an account may do everything in it but purge keys. What an account grants to
+// PublicAccess is granted to every caller.
 func (a *Access) Allow(ctx context.Context, who Caller, action Action, on Object) error {
 	as := standingOf(&who, on.Account)
 	if as == asNobody {
@@ -109,6 +110,7 @@ type standing uint8
 
 const (
 	asNobody   standing = iota
+	asPublic            // by what the account grants to everybody
 	asInstance          // by the account's authorizations
 	asMember            // by its own and its groups' policies
 	asOwner             // as a member, and beyond
@@ -116,10 +118,16 @@ const (
 
 func standingOf(who *Caller, account AccountID) standing {
 	switch {
-	case account == "" || who.Account == "" || who.Identity == "":
+	case account == "" || who.Identity == "":
+		return asNobody
+	case who.Kind == KindAnonymous:
+		return asPublic
+	case who.Account == "":
 		return asNobody
 	case who.Kind == KindInstance && who.Instance.Instance != "":
 		return asInstance
+	case who.Account != account && (who.Kind == KindUser || who.Kind == KindService):
+		return asPublic
 	case who.Account != account:
 		return asNobody
 	case who.Kind == KindUser && who.Owner:
@@ -141,36 +149,53 @@ type question struct {
 }
 
 func (q *question) decide(ctx context.Context, as standing) error {
-	if as == asInstance {
-		return q.decideAuthorization(ctx)
+	var ok bool
+	var err error
+	switch as {
+	case asInstance:
+		ok, err = q.authorized(ctx)
+	case asMember:
+		ok, err = q.member(ctx)
 	}
+	if !ok && err == nil {
+		ok, err = q.public(ctx)
+	}
+	if !ok && err == nil {
+		return ErrForbidden
+	}
+	return err
+}
+
+// member reports whether a policy of the caller's, or of one of its groups, allows.
+func (q *question) member(ctx context.Context) (bool, error) {
 	ok, err := q.subject(ctx, string(q.who.Identity))
 	if ok || err != nil {
-		return err
+		return ok, err
 	}
 	groups, err := q.access.groupsOf(ctx, q.on.Account, q.who.Identity)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, g := range groups {
 		if ok, err := q.subject(ctx, string(g)); ok || err != nil {
-			return err
+			return ok, err
 		}
 	}
-	return ErrForbidden
+	return false, nil
 }
 
-func (q *question) decideAuthorization(ctx context.Context) error {
+// authorized reports whether an authorization of the object's account allows.
+func (q *question) authorized(ctx context.Context) (bool, error) {
 	set, err := q.access.policiesOf(ctx, q.on.Account, "")
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, source := range [...]string{q.who.Instance.Instance, ""} {
 		if ok, err := q.search(ctx, set, source); ok || err != nil {
-			return err
+			return ok, err
 		}
 	}
-	return ErrForbidden
+	return false, nil
 }
 
 // subject reports whether a policy of the subject allows.

@@ -70,7 +70,7 @@ func (s Scope) AllowsRing(ring string) bool {
 func (a *Access) Visible(ctx context.Context, who Caller, action Action, on Object) (Scope, error) {
 	on.KeyRing, on.Resource = "", ""
 	as := standingOf(&who, on.Account)
-	if as == asNobody {
+	if as == asNobody || as == asPublic {
 		return Scope{}, ErrForbidden
 	}
 	if as == asOwner && action != PurgeKey {

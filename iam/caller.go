@@ -67,6 +67,9 @@ type Caller struct {
 	Credential APIKeyID     // the API key its token was issued for; empty for a service instance
 	Instance   crn.CRN      // the instance it is, if Kind is KindInstance
 	Trail      *audit.Trail // the request; nil for work that the server does by itself
+	// OnBehalfOf is who asked for what a service instance does now, as far as the service knows. It
+	// is named in the event and decides nothing.
+	OnBehalfOf IdentityID
 }
 
 // ServerCaller is the initiator of what the server does by itself, or who works on
@@ -92,7 +95,7 @@ func (c Caller) Initiator() audit.Initiator {
 		AuthnID: string(c.Identity), AuthnName: c.Name,
 		CredentialType: "token", CredentialID: string(c.Credential),
 	}
-	if c.Identity == serverIdentity {
+	if c.Identity == serverIdentity || c.Kind == KindAnonymous {
 		in.TypeURI, in.CredentialType = "service/security", ""
 	}
 	if c.Trail != nil {
@@ -117,6 +120,12 @@ func (c Caller) Event(action Action, target audit.Target) *audit.Event {
 	if c.Trail != nil {
 		ev.Time, ev.CorrelationID, ev.Reason.Code = c.Trail.Time, c.Trail.CorrelationID, c.Trail.Success
 		ev.RequestData = map[string]any{"requestURI": c.Trail.URI}
+	}
+	if c.OnBehalfOf != "" {
+		if ev.RequestData == nil {
+			ev.RequestData = map[string]any{}
+		}
+		ev.RequestData["onBehalfOf"] = string(c.OnBehalfOf)
 	}
 	return ev
 }

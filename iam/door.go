@@ -105,16 +105,27 @@ func (d *Door) enter(ctx context.Context, who Caller, action Action, on Object, 
 }
 
 func (d *Door) append(ctx context.Context, who Caller, on Object, ev *audit.Event, err error) error {
-	events := []*audit.Event{ev}
-	if err != nil && on.Account != who.Account {
-		events = d.divide(who.Account, on.Account, ev)
-	}
 	// The caller may have gone away; what it did is recorded all the same.
-	if rerr := d.Log.Append(context.WithoutCancel(ctx), events...); rerr != nil {
+	if rerr := d.keep(context.WithoutCancel(ctx), who, on, ev, err); rerr != nil {
 		return errors.Join(ErrUnrecordable, rerr, err)
 	}
 	who.recorded()
 	return err
+}
+
+// keep puts an event into the logs of those that it concerns. A failure of a caller without
+// credentials, of which there can be a flood, concerns the account of the object alone.
+func (d *Door) keep(ctx context.Context, who Caller, on Object, ev *audit.Event, err error) error {
+	if err != nil && who.Kind == KindAnonymous {
+		ev.Account = string(on.Account)
+		if log, ok := d.Log.(RefusalRecorder); ok && who.Trail != nil {
+			return log.Refused(ctx, who.Trail.Address, ev)
+		}
+	}
+	if err != nil && who.Kind != KindAnonymous && on.Account != who.Account {
+		return d.Log.Append(ctx, d.divide(who.Account, on.Account, ev)...)
+	}
+	return d.Log.Append(ctx, ev)
 }
 
 // divide splits the record of a failure across accounts, be it a refusal or that

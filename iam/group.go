@@ -149,13 +149,23 @@ func (a *Access) Group(ctx context.Context, who Caller, id GroupID) (Group, erro
 	ev := g.event(who, actionGroupGet)
 	err := a.door(a.Allow).Read(ctx, who, actionGroupGet, g.object(), ev, func() error {
 		var err error
-		g, err = a.store.Group(ctx, who.Account, id)
-		return groupFault(err)
+		g, err = a.group(ctx, who.Account, id)
+		return err
 	})
 	return g, err
 }
 
+// group finds a group, also the one that no account has made.
+func (a *Access) group(ctx context.Context, account AccountID, id GroupID) (Group, error) {
+	if id == PublicAccess {
+		return publicGroup(account), nil
+	}
+	g, err := a.store.Group(ctx, account, id)
+	return g, groupFault(err)
+}
+
 // Groups lists access groups of an account and says how many there are in all.
+// PublicAccess, which nobody made, is not among them.
 func (a *Access) Groups(ctx context.Context, who Caller, account AccountID, r GroupRange) (list []Group, total int, err error) {
 	ev := who.Event(actionGroupList, groupsTarget(account))
 	err = a.door(a.Allow).Read(ctx, who, actionGroupList, aboutGroups(account), ev, func() error {
@@ -177,6 +187,9 @@ func (a *Access) UpdateGroup(ctx context.Context, who Caller, id GroupID, match 
 	g := Group{ID: id, Account: who.Account}
 	ev := g.event(who, actionGroupUpdate)
 	err := a.door(a.Allow).Change(ctx, who, actionGroupUpdate, g.object(), ev, func() error {
+		if err := checkPublic(id); err != nil {
+			return err
+		}
 		var err error
 		if g, err = a.store.Group(ctx, who.Account, id); err != nil {
 			return groupFault(err)
@@ -206,6 +219,9 @@ func (a *Access) DeleteGroup(ctx context.Context, who Caller, id GroupID, force 
 	g := Group{ID: id, Account: who.Account}
 	ev := g.event(who, actionGroupDelete)
 	return a.door(a.Allow).Change(ctx, who, actionGroupDelete, g.object(), ev, func() error {
+		if err := checkPublic(id); err != nil {
+			return err
+		}
 		g, err := a.store.Group(ctx, who.Account, id)
 		if err != nil {
 			return groupFault(err)
@@ -226,6 +242,9 @@ func (a *Access) AddMember(ctx context.Context, who Caller, group GroupID, id Id
 		if kind := KindOf(id); kind != KindUser && kind != KindService || len(id) > maxName {
 			return ErrGroup.On("iam_id", quoted(string(id))+" is not the IAM ID of a user or a service ID")
 		}
+		if err := checkPublic(group); err != nil {
+			return err
+		}
 		var err error
 		m, err = a.store.AddMember(ctx, m, ev)
 		return groupFault(err)
@@ -239,6 +258,9 @@ func (a *Access) RemoveMember(ctx context.Context, who Caller, group GroupID, id
 	ev := g.event(who, actionMemberRemove)
 	detail(ev, "member", string(id))
 	return a.door(a.Allow).Change(ctx, who, actionMemberRemove, g.object(), ev, func() error {
+		if err := checkPublic(group); err != nil {
+			return err
+		}
 		return memberFault(a.store.RemoveMember(ctx, who.Account, group, id, ev))
 	})
 }
@@ -262,8 +284,8 @@ func (a *Access) Members(ctx context.Context, who Caller, group GroupID, r Membe
 		if err := checkPage(r.Limit, r.Offset); err != nil {
 			return err
 		}
-		if _, err := a.store.Group(ctx, who.Account, group); err != nil {
-			return groupFault(err)
+		if _, err := a.group(ctx, who.Account, group); err != nil {
+			return err
 		}
 		var err error
 		list, total, err = a.store.Members(ctx, who.Account, group, r)

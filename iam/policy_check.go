@@ -39,6 +39,9 @@ func (p *Policy) check() error {
 	if err := checkAttributes("resource.tags", p.Tags, nil); err != nil {
 		return err
 	}
+	if err := p.checkPublicPolicy(); err != nil {
+		return err
+	}
 	return p.checkRule()
 }
 

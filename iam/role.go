@@ -137,7 +137,7 @@ func (a *Access) Roles(ctx context.Context, who Caller, query RoleQuery) (RoleLi
 	list := builtInRoles(query)
 	own := true
 	door := a.door(func(ctx context.Context, who Caller, action Action, on Object) error {
-		if standingOf(&who, on.Account) == asNobody {
+		if as := standingOf(&who, on.Account); as == asNobody || as == asPublic {
 			return ErrForbidden
 		}
 		err := a.administersAny(ctx, who, action, on.Account)

@@ -103,8 +103,8 @@ var grants = []grantRow{
 
 	// Our own operations.
 	{"VOEA", "strongroom.", "metrics.read"},
-	{"OA", "strongroom.", "audit.read audit.verify custody.read"},
-	{"A", "strongroom.", "audit.export token.revoke custody.rotate custody.migrate custody.retire backup.create"},
+	{"OA", "strongroom.", "audit.read audit.verify custody.read node.list slice-map.read"},
+	{"A", "strongroom.", "audit.export token.revoke custody.rotate custody.migrate custody.retire backup.create node.add node.drain node.replace"},
 
 	// Key Protect (key-protect-api.md 3.2). Only KeyPurge purges.
 	{"RPWMK", "kms.", "secrets.list secrets.head key-rings.list"},
@@ -119,7 +119,7 @@ var grants = []grantRow{
 	{"rcRWM", "cloud-object-storage.object.", "get head get_version head_version copy_get_version copy_part_get_version"},
 	{"cRWM", "cloud-object-storage.bucket.", "get head get_versions get_location"},
 	{"RWM", "cloud-object-storage.account.", "get_account_buckets"},
-	{"RWM", "cloud-object-storage.bucket.", "get_uploads get_cors get_website get_versioning get_object_lock_configuration get_lifecycle get_activity_tracking get_metrics_monitoring get_protection get_basic list_bucket_crn get_replication get_fasp_connection_info"},
+	{"RWM", "cloud-object-storage.bucket.", "get_uploads get_cors get_website get_versioning get_object_lock_configuration get_lifecycle get_activity_tracking get_metrics_monitoring get_protection get_basic get_encryption list_bucket_crn get_replication get_fasp_connection_info"},
 	{"RWM", "cloud-object-storage.object.", "get_object_lock_retention get_object_lock_retention_version get_object_lock_legal_hold get_object_lock_legal_hold_version copy_get copy_part_get get_tagging get_tagging_version get_legal_hold"},
 	{"wRWM", "cloud-object-storage.object.", "get_uploads"},
 	{"wWM", "cloud-object-storage.object.", "put post post_md post_initiate_upload put_part post_complete_upload delete_upload put_tagging put_tagging_version delete_tagging delete_tagging_version put_object_lock_retention put_object_lock_retention_version put_object_lock_legal_hold put_object_lock_legal_hold_version bypass_governance_retention"},
@@ -127,6 +127,9 @@ var grants = []grantRow{
 	{"WM", "cloud-object-storage.object.", "copy copy_part delete delete_version post_multi_delete restore restore_version post_legal_hold post_extend_retention"},
 	{"M", "cloud-object-storage.bucket.", "get_acl put_acl put_protection get_firewall put_firewall get_public_access_block put_public_access_block delete_public_access_block put_quota get_protection_management put_protection_management"},
 	{"M", "cloud-object-storage.object.", "get_acl get_acl_version put_acl put_acl_version"},
+	// Beyond IBM: the root key of a bucket, and the jobs that work on its keys.
+	{"RWM", "cloud-object-storage.bucket.", "get_jobs"},
+	{"M", "cloud-object-storage.bucket.", "put_encryption delete_encryption rewrap rekey verify"},
 }
 
 // oldNames are names that some actions had before, still read in custom roles

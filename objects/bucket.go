@@ -52,6 +52,9 @@ func (b *Bucket) CRN() crn.CRN {
 	return crn.Of(crn.ObjectStorage, "global", string(b.Account), string(b.Instance), "bucket", b.Name)
 }
 
+// instanceCRN names the instance that the bucket is in, also when it is there no more.
+func (b *Bucket) instanceCRN() crn.CRN { return b.CRN().Child("", "") }
+
 // Config is what the owner of a bucket sets. It is stored as one JSON document, which is covered by
 // the MAC of the bucket's row: it decides access. What is nil or empty has not been set.
 type Config struct {
@@ -198,8 +201,10 @@ type BucketKey struct {
 	Root    crn.CRN // of the root key; zero for the provider's own
 	Wrapped WrappedKey
 	// Alias is what a caller named the root key by, if that was not its ID (shown for SSE-KMS).
-	Alias    string
-	Fresh    bool // made with new object keys all along: no former holder of another root key can have them
+	Alias string
+	Fresh bool // made with new object keys all along: no former holder of another root key can have them
+	// Pending says that its registration at the key service is not certain yet: nothing is sealed by it.
+	Pending  bool
 	Created  time.Time
 	Revision int64
 }

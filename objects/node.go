@@ -3,6 +3,8 @@ package objects
 import (
 	"context"
 	"time"
+
+	"strongroom/audit"
 )
 
 // NodeID names a storage node for good: 8 lower-case hexadecimal digits. It is not reused.
@@ -46,11 +48,13 @@ type NodeStatus struct {
 	Checked   time.Time
 }
 
-// NodeStore keeps the list of nodes. Writes compare the revision (kind Stale).
+// NodeStore keeps the list of nodes. Writes compare the revision (kind Stale), and commit the event, if
+// there is one, with the change.
 type NodeStore interface {
 	Nodes(ctx context.Context) ([]Node, error) // removed ones too
-	AddNode(ctx context.Context, n Node) error // kind Conflict if the name is taken
-	UpdateNode(ctx context.Context, n Node) error
+	// AddNode fails with kind Conflict if a node that is not removed or lost has the name.
+	AddNode(ctx context.Context, n Node, ev *audit.Event) error
+	UpdateNode(ctx context.Context, n Node, ev *audit.Event) error
 }
 
 // Health sums up how safe the stored blobs are.

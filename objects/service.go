@@ -64,9 +64,18 @@ type ServiceConfig struct {
 type Service struct {
 	ServiceConfig
 	door iam.Door
+	held *lease.Cache[string, *heldBucket] // by name
+	acts *acts
 }
 
 // New returns the object store.
 func New(c ServiceConfig) *Service {
-	return &Service{ServiceConfig: c, door: iam.Door{Decide: c.Decider, Log: c.Log, Service: "Cloud Object Storage"}}
+	s := &Service{
+		ServiceConfig: c,
+		door:          iam.Door{Decide: c.Decider, Log: c.Log, Service: "Cloud Object Storage"},
+		held:          lease.NewCache[string](c.Hub, heldBuckets, (*heldBucket).end),
+		acts:          newActs(),
+	}
+	c.Hub.Watch(s.changed, ChangeBucket)
+	return s
 }

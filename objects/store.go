@@ -85,7 +85,10 @@ type PartRow struct {
 	Write    string // of the part, as in Row
 	Blob     Blob
 	Modified time.Time
-	// Record is the custody.Box of ETag and checksums, for parts of uploads; empty in objects.
+	// Record is the custody.Box of ETag and checksums, for parts of uploads; empty in objects. It is
+	// sealed under a key of the upload, which is drawn with it and kept in the upload's record, and not
+	// under that of the bucket: so UpdateUpload alone moves an upload with all of its parts to another
+	// key of the bucket, while parts arrive.
 	Record []byte
 }
 
@@ -96,7 +99,8 @@ type ObjectStore interface {
 	Version(ctx context.Context, bucket BucketID, key string, id VersionID) (Row, error)
 	// PartsOf returns the parts of a version in order, with inline content of embedded blobs.
 	PartsOf(ctx context.Context, r Row) ([]PartRow, error)
-	// PutVersion makes r the newest version of its key, and its blobs live. See PutVersion.
+	// PutVersion makes r the newest version of its key, and its blobs live. See PutVersion. It fails
+	// with ErrBusy if SealedBy is no key of the bucket any more, as CreateUpload does.
 	PutVersion(ctx context.Context, p PutVersion) (Row, error)
 	// RemoveVersion removes one version and makes its blobs dead; the next older becomes the newest.
 	RemoveVersion(ctx context.Context, r Row, ev *audit.Event) error
@@ -121,9 +125,11 @@ type PutVersion struct {
 	// store fails with kind Stale if another is the newest now. Nil means any, Absent that there is none.
 	Expected *Row
 	Absent   bool
-	Quota    int64    // bytes that the bucket may hold after this; 0 is none; ErrQuota
-	Upload   UploadID // that is completed by this and removed; parts of it that are not in Parts die
-	Event    *audit.Event
+	Quota    int64 // bytes that the bucket may hold after this; 0 is none; ErrQuota
+	// Upload is completed by this and removed; parts of it that are not in Parts die. The store fails with
+	// kind NotFound if it is not open, and with kind Stale if it has another part, by Blob.ID, where one of Parts is.
+	Upload UploadID
+	Event  *audit.Event
 }
 
 // UploadRow is an upload as it is stored.
@@ -148,7 +154,8 @@ type UploadStore interface {
 	Upload(ctx context.Context, bucket BucketID, key string, id UploadID) (UploadRow, error)
 	CreateUpload(ctx context.Context, u UploadRow, ev *audit.Event) error
 	// PutPart stores a part in place of one of the same number, whose blob dies; its blob becomes live.
-	// It fails with kind NotFound if the upload is no longer open, and with ErrQuota.
+	// It fails with kind NotFound if the upload is no longer open, and with ErrQuota. The revision of the
+	// upload is not compared and stays: parts come in parallel.
 	PutPart(ctx context.Context, u UploadRow, p PartRow, quota int64, ev *audit.Event) error
 	// UploadParts returns parts in the order of their numbers, after one number.
 	UploadParts(ctx context.Context, u UploadRow, after, limit int) ([]PartRow, error)

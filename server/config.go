@@ -57,6 +57,9 @@ type Config struct {
 	// S3Domain is the domain below which each bucket has a host name of its
 	// own. Empty means that buckets are addressed by path only.
 	S3Domain string `yaml:"s3_domain"`
+	// WebsiteDomain is the domain below which buckets with a website configuration are served as
+	// websites, to everybody. Empty serves none.
+	WebsiteDomain string `yaml:"website_domain"`
 
 	// Region is part of every CRN and fixed at the first start. Default us-south.
 	Region string `yaml:"region"`
@@ -68,6 +71,7 @@ type Config struct {
 	Custody Custody `yaml:"custody"`
 	Audit   Audit   `yaml:"audit"`
 	Keys    Keys    `yaml:"keys"`
+	Objects Objects `yaml:"objects"`
 	Log     Log     `yaml:"log"`
 }
 
@@ -230,6 +234,7 @@ func (c *Config) complete() error {
 		pair("tls.cert_file", c.TLS.CertFile, "tls.key_file", c.TLS.KeyFile),
 		exclusive("custody.passphrase_file", c.Custody.PassphraseFile, "custody.key_file", c.Custody.KeyFile),
 		c.Custody.check(), positive("custody.master_days", int64(c.Custody.MasterDays)),
+		c.Objects.complete(c.Data),
 		name("region", c.Region), positive("audit.retention_days", int64(c.Audit.RetentionDays)),
 		positive("audit.retention_mib", c.Audit.RetentionMiB), positive("audit.segment_mib", c.Audit.SegmentMiB),
 		positive("audit.reserve_mib", c.Audit.ReserveMiB), positive("keys.rotation_wait", int64(c.Keys.RotationWait)),

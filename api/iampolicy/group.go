@@ -194,5 +194,5 @@ func (s *server) groupSettings(ctx context.Context, who iam.Caller, c *call) (an
 	if err := s.access.GroupSettings(ctx, who, account); err != nil {
 		return answer{}, err
 	}
-	return answer{Body: map[string]any{"account_id": string(account), "public_access_enabled": false}}, nil
+	return answer{Body: map[string]any{"account_id": string(account), "public_access_enabled": true}}, nil
 }

@@ -53,7 +53,7 @@ func TestGroupLifecycle(t *testing.T) {
 	h.equal(h.do("owner", "GET", "/v2/groups?account_id="+account+"&search=%25", ""), map[string]any{"total_count": 0})
 	h.want(h.do("owner", "GET", "/v2/groups?account_id="+account+"&sort=color", ""), 400, "invalid_query_parameter")
 	h.equal(h.do("owner", "GET", "/v2/groups/"+id+"/rules", ""), map[string]any{"rules": "[]"})
-	h.equal(h.do("owner", "GET", "/v2/groups/settings?account_id="+account, ""), map[string]any{"public_access_enabled": false})
+	h.equal(h.do("owner", "GET", "/v2/groups/settings?account_id="+account, ""), map[string]any{"public_access_enabled": true})
 
 	h.want(h.do("owner", "DELETE", "/v2/groups/"+id+"/members/"+alice, ""), 204, "")
 	h.want(h.do("owner", "DELETE", "/v2/groups/"+id+"/members/"+alice, ""), 404, "not_found")

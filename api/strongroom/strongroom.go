@@ -1,7 +1,7 @@
 // Package strongroom is the face of our own operations, under /strongroom/v1/:
 // the audit trail of an account, the verification of the whole log, and the
-// metrics of an account's instances, the masters of the crypto modules, and
-// backups. It also answers for paths that belong to no face.
+// metrics of an account's instances, the masters of the crypto modules, backups,
+// the storage nodes, and work on buckets that S3 has no words for. It also answers for paths that belong to no face.
 //
 // Errors have the form {"error": {"code", "message", "correlation_id"}}.
 package strongroom
@@ -25,6 +25,7 @@ import (
 	"strongroom/internal/httpface"
 	"strongroom/kms"
 	"strongroom/masters"
+	"strongroom/objects"
 )
 
 // Config is what the face needs of the house.
@@ -32,6 +33,8 @@ type Config struct {
 	Activity   *activity.Activity
 	Keys       *kms.Service
 	Masters    *masters.Custodian
+	Objects    *objects.Service
+	Storage    *objects.Storage
 	Identities Identities
 	Log        iam.RefusalRecorder
 	Now        func() time.Time
@@ -48,21 +51,23 @@ type face struct {
 	activity *activity.Activity
 	keys     *kms.Service
 	masters  *masters.Custodian
+	objects  *objects.Service
+	storage  *objects.Storage
 }
 
 // New returns the face.
 func New(c Config) *httpface.Face[iam.Caller] {
-	f := &face{activity: c.Activity, keys: c.Keys, masters: c.Masters}
+	f := &face{activity: c.Activity, keys: c.Keys, masters: c.Masters, objects: c.Objects, storage: c.Storage}
 	return &httpface.Face[iam.Caller]{
 		Name: "strongroom", Prefixes: []string{"/strongroom", "/"}, Now: c.Now, Log: c.Logger,
 		RequestID: []string{"Correlation-Id", "Transaction-Id"},
-		Routes: append([]httpface.Route[iam.Caller]{
+		Routes: slices.Concat([]httpface.Route[iam.Caller]{
 			{Method: "GET", Path: "/strongroom/v1/audit/events", Action: string(activity.ActionSearch), Handle: f.search},
 			{Method: "GET", Path: "/strongroom/v1/audit/export", Action: string(activity.ActionExport), Handle: f.export},
 			{Method: "POST", Path: "/strongroom/v1/audit/verify", Action: string(activity.ActionVerify), Handle: f.verify},
 			{Method: "POST", Path: "/strongroom/v1/backups", Action: string(masters.ActionBackup), Handle: f.backup},
 			{Method: "GET", Path: "/strongroom/v1/metrics", Action: string(kms.ActionMetrics), Handle: f.metrics},
-		}, f.custodyRoutes()...),
+		}, f.custodyRoutes(), f.nodeRoutes(), f.bucketRoutes()),
 		Authenticate: httpface.ByToken(c.Identities.Authenticate, errNoToken), Fail: fail,
 		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {
 			return iam.RecordUnreached(ctx, c.Log, "Strongroom", who, call.Trail, call.Action, status, err)
