@@ -100,7 +100,8 @@ type ObjectStore interface {
 	// PartsOf returns the parts of a version in order, with inline content of embedded blobs.
 	PartsOf(ctx context.Context, r Row) ([]PartRow, error)
 	// PutVersion makes r the newest version of its key, and its blobs live. See PutVersion. It fails
-	// with ErrBusy if SealedBy is no key of the bucket any more, as CreateUpload does.
+	// with ErrBusy if SealedBy is no key of the bucket any more, as CreateUpload does and whatever
+	// seals by another key, and with ErrNoBucket if the bucket is not active.
 	PutVersion(ctx context.Context, p PutVersion) (Row, error)
 	// RemoveVersion removes one version and makes its blobs dead; the next older becomes the newest.
 	RemoveVersion(ctx context.Context, r Row, ev *audit.Event) error
@@ -125,9 +126,11 @@ type PutVersion struct {
 	// store fails with kind Stale if another is the newest now. Nil means any, Absent that there is none.
 	Expected *Row
 	Absent   bool
-	Quota    int64    // bytes that the bucket may hold after this; 0 is none; ErrQuota
-	Upload   UploadID // that is completed by this and removed; parts of it that are not in Parts die
-	Event    *audit.Event
+	Quota    int64 // bytes that the bucket may hold after this; 0 is none; ErrQuota
+	// Upload is completed by this and removed; parts of it that are not in Parts die. The store fails with
+	// kind NotFound if it is not open, and with kind Stale if it has another part, by Blob.ID, where one of Parts is.
+	Upload UploadID
+	Event  *audit.Event
 }
 
 // UploadRow is an upload as it is stored.
@@ -152,7 +155,8 @@ type UploadStore interface {
 	Upload(ctx context.Context, bucket BucketID, key string, id UploadID) (UploadRow, error)
 	CreateUpload(ctx context.Context, u UploadRow, ev *audit.Event) error
 	// PutPart stores a part in place of one of the same number, whose blob dies; its blob becomes live.
-	// It fails with kind NotFound if the upload is no longer open, and with ErrQuota.
+	// It fails with kind NotFound if the upload is no longer open, and with ErrQuota. The revision of the
+	// upload is not compared and stays: parts come in parallel.
 	PutPart(ctx context.Context, u UploadRow, p PartRow, quota int64, ev *audit.Event) error
 	// UploadParts returns parts in the order of their numbers, after one number.
 	UploadParts(ctx context.Context, u UploadRow, after, limit int) ([]PartRow, error)
@@ -173,4 +177,6 @@ type JobStore interface {
 	// CreateJob fails with ErrBusy while a job that changes keys runs on the bucket.
 	CreateJob(ctx context.Context, j Job, ev *audit.Event) error
 	UpdateJob(ctx context.Context, j Job) error
+	// ForgetJobs removes jobs that ended before a time.
+	ForgetJobs(ctx context.Context, before time.Time) error
 }
