@@ -39,7 +39,7 @@ func (s *Service) judgeVersions(ctx context.Context, v *visit, j *Job, at lifecy
 			at.Newer, at.Since = 0, time.Time{}
 		}
 		alone := r.Latest && (i+1 == len(rows) || rows[i+1].Key != r.Key)
-		if verdicts[i], err = s.judge(ctx, v, r, alone, at, day); err != nil {
+		if verdicts[i], err = s.ageOut(ctx, v, r, alone, at, day); err != nil {
 			return at, err
 		}
 		if !r.Latest {
@@ -73,8 +73,8 @@ func lastLeft(places []lifecycleCursor, left []bool) lifecycleCursor {
 	return at
 }
 
-// judge says what is due for a version.
-func (s *Service) judge(ctx context.Context, v *visit, r *Row, alone bool, at lifecycleCursor, day time.Time) (verdict, error) {
+// ageOut says what is due for a version.
+func (s *Service) ageOut(ctx context.Context, v *visit, r *Row, alone bool, at lifecycleCursor, day time.Time) (verdict, error) {
 	rules := v.bucket.Lifecycle
 	tags, err := s.tagsFor(ctx, v, r)
 	if err != nil {
