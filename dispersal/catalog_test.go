@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"strongroom/audit"
 	"strongroom/fault"
 	"strongroom/objects"
 )
@@ -210,7 +211,7 @@ func (c *catalog) Nodes(context.Context) ([]objects.Node, error) {
 	return slices.Clone(c.nodes), nil
 }
 
-func (c *catalog) AddNode(_ context.Context, n objects.Node) error {
+func (c *catalog) AddNode(_ context.Context, n objects.Node, _ *audit.Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n.Revision = 1
@@ -218,7 +219,7 @@ func (c *catalog) AddNode(_ context.Context, n objects.Node) error {
 	return nil
 }
 
-func (c *catalog) UpdateNode(_ context.Context, n objects.Node) error {
+func (c *catalog) UpdateNode(_ context.Context, n objects.Node, _ *audit.Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.IndexFunc(c.nodes, func(o objects.Node) bool { return o.ID == n.ID })

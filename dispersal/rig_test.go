@@ -60,7 +60,7 @@ func (r *rig) add(i int) {
 		r.t.Fatal(err)
 	}
 	r.stores[n.ID] = &faulty{SliceStore: folder, mended: make(chan struct{})}
-	if err := r.catalog.AddNode(r.t.Context(), n); err != nil {
+	if err := r.catalog.AddNode(r.t.Context(), n, nil); err != nil {
 		r.t.Fatal(err)
 	}
 }
