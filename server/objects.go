@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"strongroom/crn"
 	"strongroom/custody"
@@ -11,12 +10,6 @@ import (
 	"strongroom/iam"
 	"strongroom/objects"
 	"strongroom/resource"
-)
-
-// How often the object store looks after itself.
-const (
-	followEvery    = 2 * time.Second // whether root keys of buckets were rotated
-	lifecycleEvery = time.Minute
 )
 
 // openObjects makes the object store, on nodes that the first start chooses.
@@ -112,7 +105,7 @@ func (o objectOwner) Destroy(ctx context.Context, i resource.Instance) error {
 // openStorage opens the operator's door to the storage nodes.
 func (h *house) openStorage(operator iam.AccountID) {
 	h.storage = objects.NewStorage(objects.StorageConfig{
-		Roster: h.db.Nodes(), Cluster: h.cluster, Store: h.db.Objects(), Decider: h.access, Log: h.audit,
+		Roster: h.db.Nodes(), Cluster: nil, Store: h.db.Objects(), Decider: h.access, Log: h.audit,
 		Operator: operator, Now: h.now,
 	})
 }
