@@ -13,13 +13,13 @@ import (
 	"strongroom/iam"
 )
 
-// Get finds an object to be read. The caller of Get closes the content.
+// Get finds an object to be read. The caller of Get closes the content. What fits one segment is opened
+// before Get returns; of more the first segment is, and how the reading went is recorded when the content
+// is closed.
 //
-// Content that fits one segment is opened before Get returns; of more the first segment is, and the
-// reading of the rest is recorded when the content is closed.
-//
-// With ErrNotModified, and with ErrNoObject or ErrDeleteMarker where a delete marker is in the way, comes
-// a content without a reader that says which version it was.
+// With some failures comes a Content that cannot be read, for what answers have to say all the same: with
+// ErrNoObject where the newest version is a delete marker, and with ErrDeleteMarker, its Marker, Version
+// and Modified; with ErrNotModified the Object; with ErrRange its Size.
 func (s *Service) Get(ctx context.Context, who iam.Caller, r Read) (*Content, error) {
 	return s.get(ctx, who, r, getting{newest: ActionObjectGet, version: ActionObjectGetVersion, content: true})
 }
@@ -145,7 +145,7 @@ func (s *Service) getRow(ctx context.Context, v *visit, op operation, l *looked,
 		}
 	}
 	if err := c.choose(l, parts); err != nil {
-		return nil, err
+		return c, err
 	}
 	if !g.content {
 		c.ReadCloser = io.NopCloser(bytes.NewReader(nil))
