@@ -66,6 +66,9 @@ type Service struct {
 	door iam.Door
 	held *lease.Cache[string, *heldBucket] // by name
 	acts *acts
+
+	works  *works
+	census *census
 }
 
 // New returns the object store.
@@ -75,6 +78,8 @@ func New(c ServiceConfig) *Service {
 		door:          iam.Door{Decide: c.Decider, Log: c.Log, Service: "Cloud Object Storage"},
 		held:          lease.NewCache[string](c.Hub, heldBuckets, (*heldBucket).end),
 		acts:          newActs(),
+		works:         newWorks(),
+		census:        newCensus(),
 	}
 	c.Hub.Watch(s.changed, ChangeBucket)
 	return s

@@ -173,4 +173,6 @@ type JobStore interface {
 	// CreateJob fails with ErrBusy while a job that changes keys runs on the bucket.
 	CreateJob(ctx context.Context, j Job, ev *audit.Event) error
 	UpdateJob(ctx context.Context, j Job) error
+	// ForgetJobs removes jobs that came to their end before a time.
+	ForgetJobs(ctx context.Context, before time.Time) error
 }
