@@ -1,8 +1,11 @@
 package objects
 
 import (
+	"context"
 	"strings"
 	"time"
+
+	"strongroom/iam"
 )
 
 // Storage classes of the archive.
@@ -33,4 +36,16 @@ func (a Archive) restore(days int, tier string, now time.Time) (Archive, error) 
 	}
 	a.Restored = now.AddDate(0, 0, days)
 	return a, nil
+}
+
+// RestoreArchived makes an archived object readable for some days.
+func (s *Service) RestoreArchived(ctx context.Context, who iam.Caller, bucket, key string, v VersionID, days int, tier string) (Object, error) {
+	return s.amend(ctx, who, subresource{
+		bucket: bucket, key: key, version: v,
+		action: ActionObjectRestore, versioned: ActionObjectRestoreVersion,
+	}, func(v *visit, row *Row) (err error) {
+		v.request("days", days)
+		row.Archive, err = row.Archive.restore(days, tier, v.now)
+		return err
+	})
 }

@@ -19,6 +19,7 @@ const heldBuckets = 10_000
 // bucket or of its keys ends it.
 type heldBucket struct {
 	bucket Bucket
+	root   crn.CRN // that new objects are sealed under; zero for the provider's
 
 	mu    sync.Mutex
 	ended bool
@@ -38,7 +39,11 @@ func (s *Service) hold(ctx context.Context, name string) (*heldBucket, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &heldBucket{bucket: b, keys: map[BucketKeyID]*openKey{}}, nil
+		k, err := s.Store.BucketKey(ctx, b.ID, b.Key)
+		if err != nil && b.State == BucketActive {
+			return nil, fmt.Errorf("reading its key: %s", err) // no NotFound: a bucket that is there has one
+		}
+		return &heldBucket{bucket: b, root: k.Root, keys: map[BucketKeyID]*openKey{}}, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading bucket %q: %w", clip(name), err)

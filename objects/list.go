@@ -13,9 +13,9 @@ type List struct {
 
 // Listing is a page of a list.
 type Listing struct {
-	Bucket      Bucket   // for headers of the answer
-	Objects     []Object // and delete markers, if versions were asked for
-	Prefixes    []string // common prefixes, in order
+	Bucket      BucketView // for headers of the answer
+	Objects     []Object   // and delete markers, if versions were asked for
+	Prefixes    []string   // common prefixes, in order
 	Truncated   bool
 	Next        string // to continue after: the last key or common prefix returned
 	NextVersion VersionID

@@ -125,9 +125,11 @@ type PutVersion struct {
 	// store fails with kind Stale if another is the newest now. Nil means any, Absent that there is none.
 	Expected *Row
 	Absent   bool
-	Quota    int64    // bytes that the bucket may hold after this; 0 is none; ErrQuota
-	Upload   UploadID // that is completed by this and removed; parts of it that are not in Parts die
-	Event    *audit.Event
+	Quota    int64 // bytes that the bucket may hold after this; 0 is none; ErrQuota
+	// Upload is completed by this and removed; parts of it that are not in Parts die. The store fails with
+	// kind NotFound if it is not open, and with kind Stale if it has another part, by Blob.ID, where one of Parts is.
+	Upload UploadID
+	Event  *audit.Event
 }
 
 // UploadRow is an upload as it is stored.
@@ -152,7 +154,8 @@ type UploadStore interface {
 	Upload(ctx context.Context, bucket BucketID, key string, id UploadID) (UploadRow, error)
 	CreateUpload(ctx context.Context, u UploadRow, ev *audit.Event) error
 	// PutPart stores a part in place of one of the same number, whose blob dies; its blob becomes live.
-	// It fails with kind NotFound if the upload is no longer open, and with ErrQuota.
+	// It fails with kind NotFound if the upload is no longer open, and with ErrQuota. The revision of the
+	// upload is not compared and stays: parts come in parallel.
 	PutPart(ctx context.Context, u UploadRow, p PartRow, quota int64, ev *audit.Event) error
 	// UploadParts returns parts in the order of their numbers, after one number.
 	UploadParts(ctx context.Context, u UploadRow, after, limit int) ([]PartRow, error)

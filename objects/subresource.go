@@ -2,67 +2,86 @@ package objects
 
 import (
 	"context"
-	"time"
+	"fmt"
 
 	"strongroom/iam"
 )
 
-// Tags returns the tags of a version.
-func (s *Service) Tags(ctx context.Context, who iam.Caller, bucket, key string, v VersionID) (Object, error) {
-	panic("objects: not built")
+// subresource is what is asked of one version of an object beside its content.
+type subresource struct {
+	bucket, key string
+	version     VersionID  // empty for the newest
+	action      iam.Action // on the newest
+	versioned   iam.Action // on a version that is named; empty if there is no such action
 }
 
-// SetTags replaces the tags of a version; none removes them (recorded as their deletion).
-func (s *Service) SetTags(ctx context.Context, who iam.Caller, bucket, key string, v VersionID, tags map[string]string) (Object, error) {
-	panic("objects: not built")
+func (r *subresource) asked() iam.Action {
+	if r.version != "" && r.versioned != "" {
+		return r.versioned
+	}
+	return r.action
 }
 
-// ObjectACL returns a version for its ACL; the bucket gives the owner.
-func (s *Service) ObjectACL(ctx context.Context, who iam.Caller, bucket, key string, v VersionID) (Object, Bucket, error) {
-	panic("objects: not built")
+// consult takes a reading of a version through the door. Check may refuse what the version has not;
+// nil refuses nothing. The version is returned as its readers see it, with an opaque ETag while the key
+// of the bucket cannot be used.
+func (s *Service) consult(ctx context.Context, who iam.Caller, r subresource, check func(*visit, *Row) error) (Object, Bucket, error) {
+	var seen Object
+	var bucket Bucket
+	err := s.visit(ctx, who, r.bucket, operation{
+		action: r.asked(), key: r.key,
+		act: func(v *visit) error {
+			row, err := s.findContent(ctx, v.bucket.ID, r.key, r.version)
+			if err != nil {
+				return err
+			}
+			v.named(row)
+			if check != nil {
+				if err := check(v, &row); err != nil {
+					return err
+				}
+			}
+			bucket = v.bucket
+			seen, err = s.view(ctx, v, &row)
+			return err
+		},
+	})
+	return seen, bucket, err
 }
 
-// SetObjectACL replaces it, unless the bucket blocks public ACLs.
-func (s *Service) SetObjectACL(ctx context.Context, who iam.Caller, bucket, key string, v VersionID, acl ACL) (Object, error) {
-	panic("objects: not built")
+// amend takes a change of a version through the door that moves no bytes: change alters the row, anew
+// when somebody else's write was first.
+func (s *Service) amend(ctx context.Context, who iam.Caller, r subresource, change func(*visit, *Row) error) (Object, error) {
+	var seen Object
+	err := s.visit(ctx, who, r.bucket, operation{
+		action: r.asked(), key: r.key, change: true,
+		act: func(v *visit) error {
+			return decidedAnew(func() error {
+				row, err := s.findContent(ctx, v.bucket.ID, r.key, r.version)
+				if err != nil {
+					return err
+				}
+				v.named(row)
+				if err := change(v, &row); err != nil {
+					return err
+				}
+				// Seen first: what was committed must not be answered with a failure.
+				if seen, err = s.view(ctx, v, &row); err != nil {
+					return err
+				}
+				if err := s.Store.UpdateVersion(ctx, row, v.event); err != nil {
+					return raced(fmt.Errorf("changing version %s: %w", row.Version, err))
+				}
+				return nil
+			})
+		},
+	})
+	return seen, err
 }
 
-// LockRetention returns a version for its Object Lock retention, or ErrNoRetention.
-func (s *Service) LockRetention(ctx context.Context, who iam.Caller, bucket, key string, v VersionID) (Object, error) {
-	panic("objects: not built")
-}
-
-// SetLockRetention sets mode and date, within the rules of cos-api.md section 14; an empty mode removes it.
-func (s *Service) SetLockRetention(ctx context.Context, who iam.Caller, bucket, key string, v VersionID, mode LockMode, until time.Time, bypass bool) (Object, error) {
-	panic("objects: not built")
-}
-
-// LockHold returns a version for its Object Lock legal hold.
-func (s *Service) LockHold(ctx context.Context, who iam.Caller, bucket, key string, v VersionID) (Object, error) {
-	panic("objects: not built")
-}
-
-// SetLockHold sets or lifts it.
-func (s *Service) SetLockHold(ctx context.Context, who iam.Caller, bucket, key string, v VersionID, on bool) (Object, error) {
-	panic("objects: not built")
-}
-
-// Holds returns an object for the legal holds of its retention policy (?legalHold), or ErrNoRetention.
-func (s *Service) Holds(ctx context.Context, who iam.Caller, bucket, key string) (Object, error) {
-	panic("objects: not built")
-}
-
-// ChangeHolds adds or removes one legal hold by its ID.
-func (s *Service) ChangeHolds(ctx context.Context, who iam.Caller, bucket, key, id string, add bool) (Object, error) {
-	panic("objects: not built")
-}
-
-// ExtendRetention makes the retention longer, by exactly one of the ways of cos-api.md section 15.
-func (s *Service) ExtendRetention(ctx context.Context, who iam.Caller, bucket, key string, e Extension) (Object, error) {
-	panic("objects: not built")
-}
-
-// RestoreArchived makes an archived object readable for some days.
-func (s *Service) RestoreArchived(ctx context.Context, who iam.Caller, bucket, key string, v VersionID, days int, tier string) (Object, error) {
-	panic("objects: not built")
+// named says in the event of a visit which version it was about.
+func (v *visit) named(row Row) {
+	if row.Version != NullVersion {
+		v.respond("versionId", string(row.Version))
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"strongroom/audit"
@@ -18,6 +19,7 @@ type Call struct {
 	Trail  *audit.Trail
 	Action string // of the route; empty when none matched
 	Route  string // its path with {names}; empty when none matched
+	Found  any    // what Find has learned, for the face that has one
 
 	w       http.ResponseWriter
 	names   []string
@@ -144,8 +146,8 @@ func describe(err error) string {
 	}
 }
 
-// Answer is what a handler wants to be sent. Of Body, Bytes and Stream at most
-// one is set.
+// Answer is what a handler wants to be sent. Of Body, Bytes, Stream and Content
+// at most one is set.
 type Answer struct {
 	Status int // zero means that of the route
 	Type   string
@@ -153,6 +155,16 @@ type Answer struct {
 	Body   any                     // encoded as JSON
 	Bytes  []byte                  // sent as they are
 	Stream func(w io.Writer) error // sent piece by piece, after the request was recorded
+	// Content is sent to its end after the request was recorded, and closed
+	// whatever happens. Header says how long it is.
+	Content io.ReadCloser
+}
+
+// close gives up what the answer holds.
+func (a Answer) close() {
+	if a.Content != nil {
+		_ = a.Content.Close() // it was only read
+	}
 }
 
 func (a Answer) status() int {
@@ -163,7 +175,9 @@ func (a Answer) status() int {
 }
 
 // write sends the answer. JSON is encoded in full before the first byte leaves.
-func (a Answer) write(c *Call) error {
+// An answer that is guarded is neither kept by caches nor of a guessed type.
+func (a Answer) write(c *Call, guarded bool) error {
+	defer a.close()
 	h := c.w.Header()
 	for name, values := range a.Header {
 		h[name] = values
@@ -185,11 +199,20 @@ func (a Answer) write(c *Call) error {
 	if a.Type != "" {
 		h.Set("Content-Type", a.Type)
 	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	if guarded {
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+	}
+	if len(body) > 0 && c.R.Method != http.MethodHead {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	c.w.WriteHeader(a.status())
-	if a.Stream != nil {
+	switch {
+	case a.Stream != nil:
 		return a.Stream(c.w)
+	case a.Content != nil:
+		_, err := io.Copy(c.w, a.Content)
+		return err
 	}
 	if len(body) == 0 || c.R.Method == http.MethodHead {
 		return nil

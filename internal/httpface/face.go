@@ -62,9 +62,20 @@ type Face[C any] struct {
 	// so long since the request was begun; nil for nobody. It must not block, for
 	// the last bytes may still be under way. who is nil when the caller is unknown.
 	Observe func(c *Call, who *C, status int, took time.Duration)
-	// RequestID names the headers that may bring the caller's request ID, the
-	// first of which also carries ours in the answer.
+	// RequestID names the headers that may bring the caller's request ID, and
+	// carry it, or ours, in the answer.
 	RequestID []string
+
+	// Find finds the route of a request, for a protocol that does not tell its
+	// operations apart by the path alone; nil for the paths of Routes. It is asked
+	// about all that is below Prefixes and is no path of another face. What it
+	// learns it may leave in Call.Found. A failure is answered like any other.
+	Find func(c *Call) (*Route[C], error)
+	// Headers go out with every answer.
+	Headers http.Header
+	// OwnHeaders says that answers carry the headers that handlers set and no
+	// others: nothing is said about caching, nor about guessing types.
+	OwnHeaders bool
 }
 
 // ByToken authenticates by the bearer token of a request; a request without one
@@ -96,7 +107,9 @@ func Mount[C any](rt *Router, f *Face[C]) []RouteInfo {
 		if (r.Handle == nil) == (r.Open == nil) {
 			panic("httpface: a route needs exactly one handler: " + r.Method + " " + r.Path)
 		}
-		rt.add(r.Method, r.Path, &bound[C]{face: f, route: r, names: paramNames(r.Path)})
+		if f.Find == nil {
+			rt.add(r.Method, r.Path, &bound[C]{face: f, route: r, names: paramNames(r.Path)})
+		}
 		infos = append(infos, RouteInfo{f.Name, r.Method, r.Path, r.Action, r.Open != nil})
 	}
 	for _, p := range f.Prefixes {
@@ -113,37 +126,49 @@ type bound[C any] struct {
 }
 
 func (b *bound[C]) serve(w http.ResponseWriter, r *http.Request, params []string) {
-	limit := b.route.MaxBody
-	if limit == 0 {
-		limit = DefaultBody
-	}
 	c := b.face.call(w, r)
-	c.Action, c.Route = b.route.Action, b.route.Path
-	c.Trail.Success = cmp.Or(b.route.Status, http.StatusOK)
-	c.names, c.params, c.maxBody = b.names, params, limit
+	c.names, c.params = b.names, params
 	b.face.run(c, b.route)
 }
 
-// refuse answers a request that matched no route. A caller who can be told from
-// its token is in the record of it.
-func (f *Face[C]) refuse(w http.ResponseWriter, r *http.Request, status int, allow []string) {
+// elsewhere answers a request that is no path of a table: the face finds its
+// route, or refuses it.
+func (f *Face[C]) elsewhere(w http.ResponseWriter, r *http.Request, status int, allow []string) {
 	c := f.call(w, r)
-	var who *C
-	if f.Authenticate != nil {
-		if caller, err := f.Authenticate(r.Context(), c); err == nil {
-			who = &caller
+	if f.Find != nil {
+		route, err := f.Find(c)
+		if err != nil {
+			f.refuse(c, err)
+			return
 		}
+		f.run(c, route)
+		return
 	}
 	err := ErrNoRoute.On("", r.Method+" "+clip(r.URL.EscapedPath(), 200))
 	if status == http.StatusMethodNotAllowed {
 		err = ErrNoMethod.On("", r.Method+"; it knows "+strings.Join(allow, ", "))
 		c.w.Header().Set("Allow", strings.Join(allow, ", "))
 	}
+	f.refuse(c, err)
+}
+
+// refuse answers a request that matched no route. A caller who can be told from
+// its token is in the record of it.
+func (f *Face[C]) refuse(c *Call, err error) {
+	var who *C
+	if f.Authenticate != nil {
+		if caller, err := f.Authenticate(c.R.Context(), c); err == nil {
+			who = &caller
+		}
+	}
 	f.release(c, who, f.Fail(c, err), err)
 }
 
 // run authenticates, lets the handler work, and releases the answer.
 func (f *Face[C]) run(c *Call, route *Route[C]) {
+	c.Action, c.Route = route.Action, route.Path
+	c.maxBody = cmp.Or(route.MaxBody, DefaultBody)
+	c.Trail.Success = cmp.Or(route.Status, http.StatusOK)
 	ctx := c.R.Context()
 	var who *C
 	answer, err := func() (a Answer, err error) {
@@ -182,15 +207,25 @@ func (f *Face[C]) release(c *Call, who *C, answer Answer, err error) {
 		if rerr := f.Record(ctx, c, who, answer.status(), err); rerr != nil {
 			f.Log.ErrorContext(ctx, "request could not be recorded", "face", f.Name,
 				"correlation", c.Trail.CorrelationID, "error", rerr)
+			answer.close()
 			answer = f.Fail(c, rerr)
 		}
 	}
-	if werr := answer.write(c); werr != nil && !errors.Is(werr, context.Canceled) {
+	for name, values := range f.Headers {
+		c.w.Header()[name] = values
+	}
+	werr := answer.write(c, !f.OwnHeaders)
+	if werr != nil && !errors.Is(werr, context.Canceled) {
 		f.Log.DebugContext(ctx, "answer was not delivered", "face", f.Name,
 			"correlation", c.Trail.CorrelationID, "error", werr)
 	}
 	if f.Observe != nil {
 		f.Observe(c, who, answer.status(), f.Now().Sub(c.Trail.Time))
+	}
+	if werr != nil && (answer.Stream != nil || answer.Content != nil) {
+		// What was sent is not whole. Ending the connection, or the stream of
+		// HTTP/2, is the one way to tell that after the headers have left.
+		panic(http.ErrAbortHandler)
 	}
 }
 

@@ -23,9 +23,9 @@ type endpoint interface {
 	serve(w http.ResponseWriter, r *http.Request, params []string)
 }
 
-// fallback answers what no route of a face matches.
+// fallback answers what is no path of a table.
 type fallback interface {
-	refuse(w http.ResponseWriter, r *http.Request, status int, allow []string)
+	elsewhere(w http.ResponseWriter, r *http.Request, status int, allow []string)
 }
 
 // node is one position in the tree of path segments.
@@ -43,9 +43,9 @@ type node struct {
 // "//" and ".." are literal. A literal segment wins over a parameter; a
 // parameter matches any segment that is not empty.
 type Router struct {
-	root      node
-	prefixes  []prefix // longest first
-	elsewhere fallback
+	root     node
+	prefixes []prefix // longest first
+	catchAll fallback
 }
 
 type prefix struct {
@@ -59,12 +59,12 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	segments := split(path)
 	if len(segments) > maxSegments {
-		rt.faceOf(path).refuse(w, r, http.StatusNotFound, nil)
+		rt.faceOf(path).elsewhere(w, r, http.StatusNotFound, nil)
 		return
 	}
 	found, params := rt.root.find(segments, make([]string, 0, 4))
 	if found == nil {
-		rt.faceOf(path).refuse(w, r, http.StatusNotFound, nil)
+		rt.faceOf(path).elsewhere(w, r, http.StatusNotFound, nil)
 		return
 	}
 	e, ok := found.methods[r.Method]
@@ -74,7 +74,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			allow = append(allow, m)
 		}
 		slices.Sort(allow)
-		rt.faceOf(path).refuse(w, r, http.StatusMethodNotAllowed, allow)
+		rt.faceOf(path).elsewhere(w, r, http.StatusMethodNotAllowed, allow)
 		return
 	}
 	e.serve(w, r, params)
@@ -135,7 +135,7 @@ func (rt *Router) add(method, path string, e endpoint) {
 // own makes face answer what is unknown below the path.
 func (rt *Router) own(path string, face fallback) {
 	if path == "/" {
-		rt.elsewhere = face
+		rt.catchAll = face
 		return
 	}
 	rt.prefixes = append(rt.prefixes, prefix{path, face})
@@ -148,16 +148,16 @@ func (rt *Router) faceOf(path string) fallback {
 			return p.face
 		}
 	}
-	if rt.elsewhere == nil {
+	if rt.catchAll == nil {
 		return plain{}
 	}
-	return rt.elsewhere
+	return rt.catchAll
 }
 
 // plain answers for paths that belong to no face.
 type plain struct{}
 
-func (plain) refuse(w http.ResponseWriter, _ *http.Request, status int, allow []string) {
+func (plain) elsewhere(w http.ResponseWriter, _ *http.Request, status int, allow []string) {
 	if allow != nil {
 		w.Header().Set("Allow", strings.Join(allow, ", "))
 	}

@@ -73,6 +73,9 @@ func guarded(t *testing.T, all []httpface.RouteInfo) []httpface.RouteInfo {
 	var routes []httpface.RouteInfo
 	known := map[string]bool{}
 	for _, route := range all {
+		if route.Face == "s3" {
+			continue // another protocol, at another address: its own tests attack it
+		}
 		name := route.Method + " " + route.Path
 		known[name] = true
 		_, sampled := samples[name]

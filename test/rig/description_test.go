@@ -17,7 +17,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	parameter := regexp.MustCompile(`\{[^}]+\}`)
 	var routes, described []string
 	for _, route := range r.Routes {
-		if rig.Describes(route.Path) {
+		if route.Face != "s3" && rig.Describes(route.Path) {
 			routes = append(routes, parameter.ReplaceAllString(route.Method+" "+route.Path, "{}"))
 		}
 	}

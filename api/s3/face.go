@@ -1,0 +1,107 @@
+// Package s3 is the face of the object store: S3 as IBM Cloud Object Storage speaks it, on an address
+// of its own.
+//
+// S3 does not tell its operations apart by the path alone: the table in operations.go names them by
+// method, by whether the path is that of the service, a bucket or an object, and by a sub-resource in
+// the query or a header. Keys of objects are the bytes of the escaped path, decoded once and never
+// cleaned.
+//
+// A request is understood in a fixed order (cos-api.md, section 3.1): its path and method, its
+// credentials, the bucket, the permission, and only then its headers and its body. Bodies are streams
+// that verify themselves while they are read: their end is an error unless length, digests, chunk
+// signatures and trailers were all as the caller has signed or announced them, so that nothing becomes
+// visible of a body that somebody has changed.
+//
+// Headers that the face does not know are ignored, as the service does whose protocol this is.
+package s3
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/custody"
+	"strongroom/iam"
+	"strongroom/internal/httpface"
+	"strongroom/objects"
+)
+
+// Identities tells who calls; *iam.Identities is one.
+type Identities interface {
+	Authenticate(ctx context.Context, token string, trail *audit.Trail) (iam.Caller, error)
+	AuthenticateHMAC(ctx context.Context, accessKeyID string, trail *audit.Trail) (iam.Caller, custody.Secret, error)
+}
+
+// Objects is what the face asks of the object store; *objects.Service is one.
+type Objects interface {
+	Refuse(ctx context.Context, who iam.Caller, action iam.Action, bucket, key string, cause error) error
+
+	Put(ctx context.Context, who iam.Caller, w objects.Write, body io.Reader) (objects.Object, error)
+	Get(ctx context.Context, who iam.Caller, r objects.Read) (*objects.Content, error)
+	Head(ctx context.Context, who iam.Caller, r objects.Read) (*objects.Content, error)
+	Remove(ctx context.Context, who iam.Caller, r objects.Remove) (objects.Removed, error)
+	Copy(ctx context.Context, who iam.Caller, c objects.Copy) (objects.Copied, error)
+
+	StartUpload(ctx context.Context, who iam.Caller, u objects.StartUpload) (objects.Upload, error)
+	PutPart(ctx context.Context, who iam.Caller, p objects.PartWrite, body io.Reader) (objects.Part, error)
+	Parts(ctx context.Context, who iam.Caller, l objects.ListParts) (objects.PartListing, error)
+	CompleteUpload(ctx context.Context, who iam.Caller, c objects.Complete) (objects.Object, error)
+	AbortUpload(ctx context.Context, who iam.Caller, bucket, key string, id objects.UploadID) error
+}
+
+// Config is what the face works with. Every field is required unless it says otherwise.
+type Config struct {
+	Objects    Objects
+	Identities Identities
+	Log        iam.RefusalRecorder
+	Now        func() time.Time
+	Logger     *slog.Logger
+
+	// Domains are host names below which each bucket has one of its own: "s3.example" makes
+	// "bucket.s3.example" the bucket. Other hosts are addressed by path. May be empty.
+	Domains []string
+	// Server is the Server header of answers; empty for "Strongroom".
+	Server string
+	// Patience is how long an upload in parts may take to be completed before white space is sent to
+	// keep the connection; zero means 20 seconds.
+	Patience time.Duration
+}
+
+// face is a Config at work.
+type face struct {
+	Config
+	table table
+}
+
+// New returns the face.
+func New(c Config) *httpface.Face[iam.Caller] {
+	if c.Server == "" {
+		c.Server = "Strongroom"
+	}
+	if c.Patience == 0 {
+		c.Patience = 20 * time.Second
+	}
+	f := &face{Config: c}
+	routes := f.routes(f.operations())
+	return &httpface.Face[iam.Caller]{
+		Name: "s3", Prefixes: []string{"/"}, Routes: routes, Now: c.Now, Log: c.Logger,
+		Authenticate: f.authenticate, Fail: f.fail, Find: f.find,
+		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {
+			return iam.RecordUnreached(ctx, c.Log, "Cloud Object Storage", who, call.Trail, unreached(call), status, err)
+		},
+		RequestID:  []string{"X-Amz-Request-Id", "X-Clv-Request-Id"},
+		Headers:    http.Header{"Server": {c.Server}, "X-Clv-S3-Version": {"2.5"}},
+		OwnHeaders: true,
+	}
+}
+
+// unreached is the name under which a request is recorded that no door has seen.
+func unreached(c *httpface.Call) string {
+	if c.Action == "" {
+		return "cloud-object-storage.request.unknown"
+	}
+	return c.Action
+}
