@@ -143,7 +143,7 @@ func (f field) times(a, b uint64) (product uint64) {
 		if a&m != 0 {
 			product ^= b
 		}
-		if b = b >> 1 ^ -(b&1)&f.polynomial; a&(m-1) == 0 {
+		if b = b>>1 ^ -(b&1)&f.polynomial; a&(m-1) == 0 {
 			break
 		}
 	}

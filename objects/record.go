@@ -26,7 +26,6 @@ type record struct {
 	Parts []byte
 }
 
-
 // digestOf is the digest of the parts of an object in their order.
 func digestOf(parts []PartRow) []byte {
 	h := sha256.New()
