@@ -145,12 +145,20 @@ func (j *Job) resume(at any) error {
 	return nil
 }
 
-// advance stores how far a job has come.
-func (s *Service) advance(ctx context.Context, j *Job, at any) error {
+// note writes into a job how far it has come.
+func (j *Job) note(at any) error {
 	text, err := json.Marshal(at)
 	if err != nil {
 		return fmt.Errorf("writing how far job %s has come: %w", j.ID, err)
 	}
 	j.Cursor = string(text)
+	return nil
+}
+
+// advance stores how far a job has come.
+func (s *Service) advance(ctx context.Context, j *Job, at any) error {
+	if err := j.note(at); err != nil {
+		return err
+	}
 	return s.saveJob(ctx, j)
 }

@@ -100,7 +100,8 @@ type ObjectStore interface {
 	// PartsOf returns the parts of a version in order, with inline content of embedded blobs.
 	PartsOf(ctx context.Context, r Row) ([]PartRow, error)
 	// PutVersion makes r the newest version of its key, and its blobs live. See PutVersion. It fails
-	// with ErrBusy if SealedBy is no key of the bucket any more, as CreateUpload does.
+	// with ErrBusy if SealedBy is no key of the bucket any more, as CreateUpload does and whatever
+	// seals by another key, and with ErrNoBucket if the bucket is not active.
 	PutVersion(ctx context.Context, p PutVersion) (Row, error)
 	// RemoveVersion removes one version and makes its blobs dead; the next older becomes the newest.
 	RemoveVersion(ctx context.Context, r Row, ev *audit.Event) error
@@ -176,6 +177,6 @@ type JobStore interface {
 	// CreateJob fails with ErrBusy while a job that changes keys runs on the bucket.
 	CreateJob(ctx context.Context, j Job, ev *audit.Event) error
 	UpdateJob(ctx context.Context, j Job) error
-	// ForgetJobs removes jobs that came to their end before a time.
+	// ForgetJobs removes jobs that ended before a time.
 	ForgetJobs(ctx context.Context, before time.Time) error
 }

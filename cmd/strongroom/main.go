@@ -71,6 +71,7 @@ func newRootCommand(p *program) *cobra.Command {
 	p.flags.register(root)
 	root.AddGroup(
 		&cobra.Group{ID: groupKeys, Title: "Keys:"},
+		&cobra.Group{ID: groupObjects, Title: "Objects:"},
 		&cobra.Group{ID: groupAccess, Title: "Access:"},
 		&cobra.Group{ID: groupSession, Title: "Session:"},
 		&cobra.Group{ID: groupServer, Title: "Server:"},
@@ -85,6 +86,9 @@ func newRootCommand(p *program) *cobra.Command {
 	add(groupKeys, newRegistrationCommand(p))
 	add(groupKeys, newInstanceCommand(p))
 	add(groupKeys, newResourceGroupCommand(p))
+	add(groupObjects, newBucketCommand(p))
+	add(groupObjects, newObjectCommand(p))
+	add(groupObjects, newNodeCommand(p))
 	add(groupAccess, newUserCommand(p))
 	add(groupAccess, newServiceIDCommand(p))
 	add(groupAccess, newAPIKeyCommand(p))
@@ -114,6 +118,7 @@ func newRootCommand(p *program) *cobra.Command {
 // The groups of the help page.
 const (
 	groupKeys    = "keys"
+	groupObjects = "objects"
 	groupAccess  = "access"
 	groupSession = "session"
 	groupServer  = "server"
