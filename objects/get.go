@@ -6,7 +6,10 @@ import (
 	"strongroom/iam"
 )
 
-// Get finds an object to be read. The caller of Get closes the content.
+// Get finds an object to be read. The caller of Get closes the content. With some failures comes a
+// Content that cannot be read, for what answers have to say all the same: with ErrNoObject where the
+// newest version is a delete marker, and with ErrDeleteMarker, its Marker, Version and Modified; with
+// ErrNotModified the Object; with ErrRange its Size.
 func (s *Service) Get(ctx context.Context, who iam.Caller, r Read) (*Content, error) {
 	panic("objects: not built")
 }

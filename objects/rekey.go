@@ -389,7 +389,7 @@ func (s *Service) reencrypt(ctx context.Context, m *mover, r Row) (err error) {
 	defer func() {
 		for i := range written {
 			if err != nil {
-				s.discard(ctx, &written[i])
+				s.giveUp(ctx, &written[i])
 			}
 		}
 	}()
@@ -433,4 +433,67 @@ func (s *Service) rewrite(ctx context.Context, m *mover, p *PartRow, from, to cu
 	}
 	next.Modified = p.Modified
 	return next, nil
+}
+
+// moveUploads seals the open uploads that a key seals by the new one, and returns how many.
+func (s *Service) moveUploads(ctx context.Context, j *Job, from BucketKeyID, at *rekeyCursor) (moved int64, err error) {
+	list := ListUploads{Limit: rowsAtOnce}
+	for {
+		rows, _, err := s.Store.ListUploads(ctx, j.Bucket, list)
+		if err != nil {
+			return moved, fmt.Errorf("reading uploads in bucket %q: %w", j.Name, err)
+		}
+		m, err := s.mover(ctx, j, from)
+		if err != nil {
+			return moved, err
+		}
+		for _, u := range rows {
+			ok, err := s.moveUpload(ctx, m, u)
+			if err != nil {
+				return moved, err
+			}
+			if ok {
+				moved++
+				at.Kept++
+			}
+			list.After, list.AfterUpload = u.Key, u.ID
+		}
+		if len(rows) < list.Limit {
+			return moved, nil
+		}
+	}
+}
+
+// moveUpload seals an upload by the new key, unless it ended or was moved already.
+func (s *Service) moveUpload(ctx context.Context, m *mover, u UploadRow) (moved bool, err error) {
+	err = decidedAnew(func() error {
+		if moved = false; u.SealedBy != m.from {
+			return nil
+		}
+		if err := s.unfresh(ctx, m); err != nil {
+			return err
+		}
+		sealed := u
+		err := s.withKeys(ctx, m, func(from, to *custody.Opened) error {
+			sealed = u
+			return resealUpload(from, to, &sealed, m.to)
+		})
+		if err != nil {
+			return err
+		}
+		err = raced(s.Store.UpdateUpload(ctx, sealed))
+		if moved = err == nil; !errors.Is(err, errRaced) {
+			return err
+		}
+		again, rerr := s.Store.Upload(ctx, u.BucketID, u.Key, u.ID)
+		switch {
+		case fault.KindOf(rerr) == fault.NotFound || rerr == nil && again.Completed != "":
+			return nil
+		case rerr != nil:
+			return fmt.Errorf("reading an upload in bucket %q: %w", m.job.Name, rerr)
+		}
+		u = again
+		return err
+	})
+	return moved, err
 }

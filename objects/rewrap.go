@@ -18,8 +18,8 @@ const actionKeyState iam.Action = "cloud-object-storage.bucket-key-state.update"
 // rewrapCursor says how far a rewrap has come. What is about to be done is written down first, so
 // that the usage of versions that wrap nothing any more is reported after a crash too.
 type rewrapCursor struct {
-	Done []BucketKeyID   `json:",omitempty"`
-	Was  []wrapVersion   `json:",omitempty"` // that were left
+	Done []BucketKeyID `json:",omitempty"`
+	Was  []wrapVersion `json:",omitempty"` // that were left
 }
 
 // wrapVersion is a version of a root key.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"strongroom/audit"
@@ -56,9 +57,9 @@ func (s *Service) FollowRotations(ctx context.Context) error {
 
 // rotations is one round of looking for root keys that were rotated.
 type rotations struct {
-	newest map[rootUse]string       // version of each root key; empty if it cannot be used now
-	busy   map[BucketID]bool        // keys are being changed by a job
-	usage  map[wrappedData]amount   // of customers' root keys
+	newest map[rootUse]string     // version of each root key; empty if it cannot be used now
+	busy   map[BucketID]bool      // keys are being changed by a job
+	usage  map[wrappedData]amount // of customers' root keys
 }
 
 // followBucket starts a rewrap of a bucket if one of its root keys was rotated, and counts what
@@ -105,12 +106,12 @@ func (s *Service) followBucket(ctx context.Context, b *Bucket, r *rotations, cou
 // rewrapByItself starts a rewrap that nobody asked for, unless the one before has failed lately. It
 // is recorded as the server's own.
 func (s *Service) rewrapByItself(ctx context.Context, b *Bucket) error {
-	last, err := s.Store.Jobs(ctx, b.ID, 1)
+	before, err := s.Store.Jobs(ctx, b.ID, shownJobs)
 	if err != nil {
 		return fmt.Errorf("reading the jobs of bucket %q: %w", b.Name, err)
 	}
-	if len(last) == 1 && last[0].Kind == JobRewrap && last[0].By == "" && last[0].State == JobFailed &&
-		s.Now().Before(last[0].Updated.Add(rewrapAgain)) {
+	i := slices.IndexFunc(before, func(j Job) bool { return j.Kind == JobRewrap && j.By == "" })
+	if i >= 0 && before[i].State == JobFailed && s.Now().Before(before[i].Updated.Add(rewrapAgain)) {
 		return nil
 	}
 	v, err := s.background(ctx, b.Name)

@@ -2,7 +2,6 @@ package objects
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -146,4 +145,3 @@ func (s *Service) gone(ctx context.Context, r *Row) (bool, error) {
 	}
 	return now.Revision != r.Revision || now.Seq != r.Seq, nil
 }
-

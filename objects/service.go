@@ -3,6 +3,7 @@ package objects
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"strongroom/crn"
@@ -69,6 +70,8 @@ type Service struct {
 
 	works  *works
 	census *census
+	// applied is the last midnight, in seconds, since which this process has applied all lifecycle rules.
+	applied atomic.Int64
 }
 
 // New returns the object store.

@@ -174,7 +174,7 @@ type intake struct {
 }
 
 func newIntake(body io.Reader, e Expect) (*intake, error) {
-	in := &intake{body: body, expect: e, md5: newMD5(), crc64: CRC64NVME.New()}
+	in := &intake{body: body, expect: e, md5: NewMD5(), crc64: CRC64NVME.New()}
 	if e.Size > MaxPut {
 		return nil, ErrTooLarge
 	}
