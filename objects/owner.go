@@ -16,7 +16,7 @@ const (
 	scanned = 100
 )
 
-// RefuseDelete returns ErrInUse while an instance has buckets. One that is being made or deleted counts.
+// RefuseDelete returns ErrInUse while an instance has buckets. One that is being made counts.
 func (s *Service) RefuseDelete(ctx context.Context, id InstanceID) error {
 	n, err := s.Store.CountBuckets(ctx, id)
 	switch {

@@ -188,6 +188,7 @@ func (s *Service) rowOf(v *visit, c *commit) (Row, error) {
 	r := Row{
 		Bucket: v.bucket.ID, Key: c.Key, Version: v.bucket.nextVersion(v.now), Modified: v.now,
 		Opaque: newHex32(), Write: c.name, Parts: len(c.parts), ACL: c.ACL, Customer: c.Encryption.Customer != nil,
+		Archive: archiveFor(v.bucket.Lifecycle, v.now),
 	}
 	for i := range c.parts {
 		r.Size += c.parts[i].Size
