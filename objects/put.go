@@ -161,15 +161,10 @@ func (s *Service) commitOnce(ctx context.Context, v *visit, c *commit) (Object, 
 		p.Row.Record, err = sealRecord(k, &p.Row, rec)
 		return err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return Object{}, raced(err)
-	case newest == nil:
-	case newest.Write == "":
-		p.Absent = true
-	default:
-		p.Expected = newest
 	}
+	p.over(newest)
 	v.named(p.Row)
 	row, err := s.Store.PutVersion(ctx, p)
 	if err != nil {
@@ -181,6 +176,17 @@ func (s *Service) commitOnce(ctx context.Context, v *visit, c *commit) (Object, 
 		made.Root = key.Root
 	}
 	return made, nil
+}
+
+// over makes the store write over the newest version as judge has returned it, and over no other.
+func (p *PutVersion) over(newest *Row) {
+	switch {
+	case newest == nil:
+	case newest.Write == "":
+		p.Absent = true
+	default:
+		p.Expected = newest
+	}
 }
 
 // rowOf is the row of a commit, but for what is sealed.
