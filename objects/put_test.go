@@ -3,8 +3,11 @@ package objects_test
 import (
 	"bytes"
 	"io"
+	"slices"
 	"testing"
 
+	"strongroom/crn"
+	"strongroom/iam"
 	"strongroom/objects"
 	"strongroom/objects/objectstest"
 )
@@ -14,36 +17,43 @@ const account = "account-1"
 // stand is an object store with one bucket, and a user who may do everything there.
 type stand struct {
 	*objectstest.Rig
-	bucket objects.Bucket
+	who      iam.Caller
+	instance objects.Instance
+	root     crn.CRN // of the bucket
+	bucket   objects.Bucket
 }
 
-func newStand(t *testing.T, root bool) *stand {
+// newStand returns one whose bucket is under a customer's root key, with a profile that transforms all or
+// nothing if that is asked for. Each configure may change what it is made of.
+func newStand(t testing.TB, allOrNothing bool, configure ...func(*objects.ServiceConfig)) *stand {
 	t.Helper()
-	r := objectstest.New(t)
-	name := ""
-	if root {
-		name = r.Roots.NewRoot(account).String()
-	}
-	return &stand{Rig: r, bucket: r.NewBucket(t, r.NewInstance(account), name)}
+	r := objectstest.New(t, append(configure, func(c *objects.ServiceConfig) {
+		c.Profiles = slices.Clone(c.Profiles)
+		c.Profiles[0].AllOrNothing = allOrNothing
+	})...)
+	s := &stand{Rig: r, who: objectstest.Caller(account, "user"), root: r.RootKeys.NewRoot(account)}
+	s.instance = r.NewInstance(account)
+	s.bucket = r.NewBucket(t, s.who, s.instance, "bucket", s.root.String())
+	return s
 }
 
 func (s *stand) write(key string) objects.Write {
 	return objects.Write{Bucket: s.bucket.Name, Key: key, Expect: objects.Expect{Size: -1}}
 }
 
-func (s *stand) put(t *testing.T, key string, content []byte) objects.Object {
+func (s *stand) put(t testing.TB, key string, content []byte) objects.Object {
 	t.Helper()
-	o, err := s.Put(t.Context(), objectstest.Caller(account, "user"), s.write(key), bytes.NewReader(content))
+	o, err := s.Put(t.Context(), s.who, s.write(key), bytes.NewReader(content))
 	if err != nil {
 		t.Fatalf("putting %q: %v", key, err)
 	}
 	return o
 }
 
-func (s *stand) get(t *testing.T, r objects.Read) ([]byte, *objects.Content, error) {
+func (s *stand) get(t testing.TB, r objects.Read) ([]byte, *objects.Content, error) {
 	t.Helper()
 	r.Bucket = s.bucket.Name
-	c, err := s.Get(t.Context(), objectstest.Caller(account, "user"), r)
+	c, err := s.Get(t.Context(), s.who, r)
 	if err != nil {
 		return nil, c, err
 	}
@@ -55,7 +65,7 @@ func (s *stand) get(t *testing.T, r objects.Read) ([]byte, *objects.Content, err
 }
 
 func TestPutGet(t *testing.T) {
-	s := newStand(t, true)
+	s := newStand(t, false)
 	for _, size := range []int{0, 1, 100, 1 << 20, 3<<20 + 5} {
 		content := bytes.Repeat([]byte("abcdefg"), size/7+1)[:size]
 		o := s.put(t, "key", content)

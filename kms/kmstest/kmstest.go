@@ -49,7 +49,7 @@ func New(t testing.TB, configure ...func(*kms.Config)) *Rig {
 	dir := t.TempDir()
 	r := &Rig{
 		Hub:    lease.Always(),
-		Clock:  NewClock(time.Date(2026, 7, 1, 10, 0, 0, 0, time.UTC)),
+		Clock:  &Clock{now: time.Date(2026, 7, 1, 10, 0, 0, 0, time.UTC)},
 		Log:    &Log{},
 		Access: &Access{},
 		path:   filepath.Join(dir, "strongroom.db"),
@@ -192,9 +192,6 @@ type Clock struct {
 	mu  sync.Mutex
 	now time.Time // guarded by mu
 }
-
-// NewClock returns a clock that stands at a time.
-func NewClock(now time.Time) *Clock { return &Clock{now: now} }
 
 // Now returns the time of the clock.
 func (c *Clock) Now() time.Time {
