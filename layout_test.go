@@ -56,7 +56,7 @@ var layout = []room{
 	{"api/console", faces, []string{domain, ground, "internal/httpface"}},
 
 	{"sqlstore", engines, []string{domain, ground, "internal/lease"}},
-	{"dispersal", engines, []string{"objects", ground}},
+	{"dispersal", engines, []string{"objects", ground, "internal/durable"}},
 	{"custody/software", engines, []string{"custody", "crn", "fault"}},
 	{"custody/recovery", engines, []string{"custody"}},
 	{"custody/pkcs11", engines, []string{"custody", "crn", "fault"}},
@@ -76,9 +76,11 @@ var layout = []room{
 	{"crn", ground, nil},
 	{"fault", ground, nil},
 
+	{"internal/durable", helpers, nil},
 	{"internal/httpface", helpers, []string{"audit", "fault"}},
 	{"internal/lease", helpers, nil},
 
+	{"dispersal/slicestest", outsides, []string{engines, domain, ground, helpers}},
 	{"kms/kmstest", outsides, []string{engines, domain, ground, helpers}},
 	{"objects/objectstest", outsides, []string{"kms/kmstest", engines, domain, ground, helpers}},
 	{"resource/resourcetest", outsides, []string{engines, domain, ground, helpers}},
