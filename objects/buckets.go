@@ -251,4 +251,3 @@ func (s *Service) approachInstance(ctx context.Context, who iam.Caller, id Insta
 	v.respond("serviceInstanceId", string(in.ID))
 	return v, in
 }
-

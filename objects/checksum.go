@@ -82,8 +82,8 @@ func (u unapproved) Sum(b []byte) (sum []byte) {
 	return sum
 }
 
-// newMD5 computes the MD5 of a content, which is its ETag.
-func newMD5() hash.Hash { return newUnapproved(md5.New) }
+// NewMD5 returns a computation of the MD5 by which S3 knows a content: its ETag, and Content-MD5.
+func NewMD5() hash.Hash { return newUnapproved(md5.New) }
 
 // encode writes a checksum as S3 does.
 func encode(sum []byte) string { return base64.StdEncoding.EncodeToString(sum) }
@@ -116,7 +116,7 @@ func (a Algorithm) composite(sums [][]byte) string {
 
 // compositeETag is the ETag of an object made in parts of which these are the MD5s.
 func compositeETag(sums [][]byte) string {
-	h := newMD5()
+	h := NewMD5()
 	for _, sum := range sums {
 		_, _ = h.Write(sum) // never fails
 	}

@@ -63,7 +63,7 @@ func TestCompositeChecksumsAreAsS3MakesThem(t *testing.T) {
 	parts := [][]byte{[]byte("a"), []byte("b")}
 	var md5s, sums [][]byte
 	for _, p := range parts {
-		h := newMD5()
+		h := NewMD5()
 		_, _ = h.Write(p)
 		md5s, sums = append(md5s, h.Sum(nil)), append(sums, checksum(SHA256, p))
 	}

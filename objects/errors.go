@@ -45,6 +45,7 @@ var (
 	ErrNotArchived   = fault.New(fault.Forbidden, "the object is not archived")
 	ErrHolds         = fault.New(fault.Conflict, "the object already has this legal hold")
 	ErrCustomerKey   = fault.New(fault.Invalid, "the object needs the customer's key it was written with")
+	ErrCustomerRoot  = fault.New(fault.Invalid, "server-side encryption with customer-provided keys is not supported while key protect is enabled")
 	ErrWrongKey      = fault.New(fault.Forbidden, "the customer's key is not the one the object was written with")
 	ErrNotImplement  = fault.New(fault.Unprocessable, "this is not implemented")
 	ErrInUse         = fault.New(fault.Conflict, "the instance still has buckets")

@@ -104,6 +104,18 @@ func (s *Service) removeOnce(ctx context.Context, v *visit, r Remove, row Row, t
 
 // checkRemoval says why the version that a request means must stay, or nil.
 func (s *Service) checkRemoval(ctx context.Context, v *visit, r Remove, row Row, there bool) error {
+	if r.Conditions.onWrite() {
+		seen := Object{}
+		if there && !row.Marker {
+			var err error
+			if seen, err = s.view(ctx, v, &row); err != nil {
+				return err
+			}
+		}
+		if err := r.Conditions.write(seen.ETag, there && !row.Marker); err != nil {
+			return err
+		}
+	}
 	if !there {
 		return nil
 	}

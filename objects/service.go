@@ -3,6 +3,7 @@ package objects
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"strongroom/crn"
@@ -66,6 +67,8 @@ type Service struct {
 	door iam.Door
 	held *lease.Cache[string, *heldBucket] // by name
 	acts *acts
+	// applied is the last midnight, in seconds, since which this process has applied all lifecycle rules.
+	applied atomic.Int64
 }
 
 // New returns the object store.

@@ -28,6 +28,7 @@ type BucketStore interface {
 	Buckets(ctx context.Context, l ListBuckets) ([]Bucket, error)
 	// BucketsAfter pages by ID through the buckets of all instances, in any state.
 	BucketsAfter(ctx context.Context, after BucketID, limit int) ([]Bucket, error)
+	// CountBuckets counts the buckets of an instance that are not being deleted.
 	CountBuckets(ctx context.Context, instance InstanceID) (int, error)
 	// CreateBucket stores a bucket, in state BucketCreating, or at once active. It fails with
 	// ErrBucketTaken if the name is another's and with ErrBucketYours if it is the same instance's.

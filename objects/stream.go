@@ -174,7 +174,7 @@ type intake struct {
 }
 
 func newIntake(body io.Reader, e Expect) (*intake, error) {
-	in := &intake{body: body, expect: e, md5: newMD5(), crc64: CRC64NVME.New()}
+	in := &intake{body: body, expect: e, md5: NewMD5(), crc64: CRC64NVME.New()}
 	if e.Size > MaxPut {
 		return nil, ErrTooLarge
 	}
@@ -208,7 +208,7 @@ func (in *intake) next(buf []byte) (plain []byte, final bool, err error) {
 	}
 	if n += more; !end {
 		n-- // the last byte begins the next segment
-		in.ahead = append(in.ahead[:0], buf[n : n+1]...)
+		in.ahead = append(in.ahead[:0], buf[n:n+1]...)
 	}
 	in.size += int64(n)
 	return buf[:n], end, in.checkSize(end)

@@ -78,7 +78,7 @@ func (s *Service) sealer(ctx context.Context, v *visit, e Encryption) (BucketKey
 	case err != nil:
 		return BucketKey{}, err
 	case e.Customer != nil && k.Root != (crn.CRN{}):
-		return BucketKey{}, ErrRequest.On("", "Server-Side Encryption with Customer-Provided Keys is not supported while Key Protect is enabled.")
+		return BucketKey{}, ErrCustomerRoot
 	}
 	return k.BucketKey, nil
 }

@@ -195,3 +195,11 @@ func fitting(nodes int, spread bool) objects.Profile {
 	p.Name = fmt.Sprintf("%d-of-%d", p.Data, p.Total)
 	return p
 }
+
+// domains are those below which each bucket has a host name of its own.
+func (c *Config) domains() []string {
+	if c.S3Domain == "" {
+		return nil
+	}
+	return []string{c.S3Domain}
+}

@@ -7,10 +7,12 @@ import (
 	"strongroom/activity"
 	"strongroom/crn"
 	"strongroom/custody"
+	"strongroom/dispersal"
 	"strongroom/fault"
 	"strongroom/iam"
 	"strongroom/kms"
 	"strongroom/masters"
+	"strongroom/objects"
 	"strongroom/resource"
 )
 
@@ -24,6 +26,9 @@ type house struct {
 	keys       *kms.Service
 	activity   *activity.Activity
 	masters    *masters.Custodian
+	cluster    *dispersal.Cluster
+	objects    *objects.Service
+	storage    *objects.Storage
 }
 
 // fixed is what the first start decides for good.
@@ -73,9 +78,12 @@ func build(ctx context.Context, c *core, url string) (*house, error) {
 	})
 	h.resources = resource.New(resource.Config{
 		Store: c.db.Resources(), Decider: h.access, Log: c.audit, Hub: c.hub, Vault: c.vault,
-		Credentials: h.identities, Grants: h.access, Owners: map[string]resource.Owner{crn.KeyProtect: owner{h.keys}},
+		Credentials: h.identities, Grants: h.access, Owners: map[string]resource.Owner{crn.KeyProtect: owner{h.keys}, crn.ObjectStorage: objectOwner{h}},
 		Region: h.fixed.region, Now: c.now, Logger: c.log,
 	})
+	if err := h.openObjects(ctx); err != nil {
+		return nil, err
+	}
 	return h, h.resources.Reconcile(ctx)
 }
 
@@ -160,6 +168,7 @@ func (o owner) Destroy(ctx context.Context, i resource.Instance) error {
 // serveOperator opens the doors that are the operator's, once that is known.
 func (h *house) serveOperator(operator iam.AccountID) {
 	h.masters = h.custodian(operator)
+	h.openStorage(operator)
 	h.activity = activity.New(activity.Config{
 		Log: h.audit, Verify: h.verifyAudit, Decide: h.access, Operator: operator, Now: h.now,
 	})

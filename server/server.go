@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"strongroom/api/cosconfig"
 	"strongroom/api/iamidentity"
 	"strongroom/api/iampolicy"
 	"strongroom/api/keyprotect"
@@ -128,13 +129,18 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 			Resources: h.resources, Identities: h.identities, Log: h.audit,
 			PublicURL: s.control.url, S3URL: s.s3.url, Region: h.fixed.region, Now: h.now, Logger: h.log,
 		}),
+		cosconfig.New(cosconfig.Config{
+			Objects: h.objects, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log,
+		}),
 		ours.New(ours.Config{
-			Activity: h.activity, Keys: h.keys, Masters: h.masters, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log,
+			Activity: h.activity, Keys: h.keys, Masters: h.masters, Objects: h.objects, Storage: h.storage, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log,
 		}),
 	} {
 		s.routes = append(s.routes, httpface.Mount(faces, face)...)
 	}
-	s.routes = append(s.routes, httpface.Mount(s3mux, s3.New(s3.Config{Log: h.audit, Now: h.now, Logger: h.log}))...)
+	s.routes = append(s.routes, httpface.Mount(s3mux, s3.New(s3.Config{
+		Objects: h.objects, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log, Domains: h.config.domains(),
+	}))...)
 
 	control.faces = faces
 	control.probes = map[string]http.Handler{
@@ -232,6 +238,7 @@ func (h *house) jobs() []job {
 		{"forgetting transport keys", every(forgetEvery, h.keys.ForgetTransportKeys)},
 		{"forgetting old requests", every(forgetEvery, h.keys.ForgetRepeats)},
 		{"forgetting old metrics", every(forgetEvery, h.keys.SweepMetrics)},
+		{"reconciling buckets", every(reconcileEvery, h.objects.Reconcile)},
 	}
 }
 

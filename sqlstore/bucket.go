@@ -63,7 +63,7 @@ func (s *Objects) BucketsAfter(ctx context.Context, after objects.BucketID, limi
 
 // CountBuckets implements objects.Store.
 func (s *Objects) CountBuckets(ctx context.Context, instance objects.InstanceID) (n int, err error) {
-	err = s.db.queryRow(ctx, `SELECT count(*) FROM buckets WHERE instance = $1`, string(instance)).Scan(&n)
+	err = s.db.queryRow(ctx, `SELECT count(*) FROM buckets WHERE instance = $1 AND state <> 'deleting'`, string(instance)).Scan(&n)
 	return n, err
 }
 

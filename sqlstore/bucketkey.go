@@ -9,7 +9,7 @@ import (
 	"strongroom/objects"
 )
 
-const bucketKeyColumns = `bucket, id, root, ciphertext, root_version, alias, fresh, created_at, revision, mac`
+const bucketKeyColumns = `bucket, id, root, ciphertext, root_version, alias, fresh, pending, created_at, revision, mac`
 
 // BucketKeys implements objects.Store.
 func (s *Objects) BucketKeys(ctx context.Context, id objects.BucketID) ([]objects.BucketKey, error) {
@@ -67,8 +67,8 @@ func (s *Objects) UpdateBucketKey(ctx context.Context, k objects.BucketKey, ev *
 		}
 		err := t.swap(ctx, `
 			UPDATE bucket_keys SET root = $3, ciphertext = $4, root_version = $5, alias = $6, fresh = $7,
-				created_at = $8, revision = $9, mac = $10
-			WHERE bucket = $1 AND id = $2 AND revision = $11`, append(s.bucketKeyRow(k), k.Revision-1)...)
+				pending = $8, created_at = $9, revision = $10, mac = $11
+			WHERE bucket = $1 AND id = $2 AND revision = $12`, append(s.bucketKeyRow(k), k.Revision-1)...)
 		if err != nil {
 			return t.bucketKeyGone(ctx, k, err)
 		}
@@ -111,7 +111,7 @@ func (s *Objects) RemoveBucketKey(ctx context.Context, k objects.BucketKey, ev *
 
 func (s *Objects) bucketKeyRow(k objects.BucketKey) []any {
 	return []any{
-		string(k.Bucket), string(k.ID), rootText(k.Root), k.Wrapped.Ciphertext, k.Wrapped.Version, k.Alias, k.Fresh,
+		string(k.Bucket), string(k.ID), rootText(k.Root), k.Wrapped.Ciphertext, k.Wrapped.Version, k.Alias, k.Fresh, k.Pending,
 		micros(k.Created), k.Revision, s.db.sum("bucket_keys", bucketKeyMACed(k)...),
 	}
 }
@@ -119,7 +119,7 @@ func (s *Objects) bucketKeyRow(k objects.BucketKey) []any {
 // bucketKeyMACed are the columns that the MAC of a bucket key covers: all.
 func bucketKeyMACed(k objects.BucketKey) []any {
 	return []any{
-		string(k.Bucket), string(k.ID), rootText(k.Root), k.Wrapped.Ciphertext, k.Wrapped.Version, k.Alias, k.Fresh,
+		string(k.Bucket), string(k.ID), rootText(k.Root), k.Wrapped.Ciphertext, k.Wrapped.Version, k.Alias, k.Fresh, k.Pending,
 		k.Created, k.Revision,
 	}
 }
@@ -147,7 +147,7 @@ func (s *Objects) scanBucketKey(row scanner) (objects.BucketKey, error) {
 		created int64
 		mac     []byte
 	)
-	err := row.Scan(&k.Bucket, &k.ID, &root, &k.Wrapped.Ciphertext, &k.Wrapped.Version, &k.Alias, &k.Fresh,
+	err := row.Scan(&k.Bucket, &k.ID, &root, &k.Wrapped.Ciphertext, &k.Wrapped.Version, &k.Alias, &k.Fresh, &k.Pending,
 		&created, &k.Revision, &mac)
 	if err != nil {
 		return objects.BucketKey{}, err

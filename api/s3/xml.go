@@ -26,20 +26,29 @@ const (
 	maxElements = 200_000
 )
 
-// readXML reads the body of a request, of at most limit bytes, into v. Elements may be in any
-// namespace and order. The body is read to its end, so that its digests and signatures are verified.
+// readXML reads the body of a request, of at most limit bytes, into v, and verifies the digests that
+// came with it. Elements may be in any namespace and order.
 func (q *request) readXML(v any, limit int64) error {
 	body, err := q.readBody(limit)
 	if err != nil {
 		return err
 	}
-	if len(body) == 0 {
-		return errEmptyBody
+	if err := q.checkDigests(body); err != nil {
+		return err
 	}
 	return parseXML(body, v)
 }
 
-// readBody reads the whole body, which may have at most limit bytes.
+// readDigestedXML is readXML for operations that demand a digest of the body.
+func (q *request) readDigestedXML(v any) error {
+	if !q.digested() {
+		return errNoDigest
+	}
+	return q.readXML(v, maxXML)
+}
+
+// readBody reads the whole body, which may have at most limit bytes, so that its signatures are
+// verified.
 func (q *request) readBody(limit int64) ([]byte, error) {
 	if q.length > limit {
 		return nil, httpface.ErrTooLarge
@@ -57,6 +66,9 @@ func (q *request) readBody(limit int64) ([]byte, error) {
 // parseXML decodes one document, refusing what no client of S3 sends: declarations of types,
 // processing instructions, entities of its own, deep nesting, and more than one root.
 func parseXML(body []byte, v any) error {
+	if len(body) == 0 {
+		return errEmptyBody
+	}
 	if err := checkXML(body); err != nil {
 		return err
 	}
@@ -166,10 +178,13 @@ func escape(s string) string {
 	return b.String()
 }
 
-// instant is a time as XML documents show it: UTC, with milliseconds.
+// instantLayout is how XML documents show a time: UTC, with milliseconds.
+const instantLayout = "2006-01-02T15:04:05.000Z"
+
+// instant is a time as XML documents show it.
 type instant time.Time
 
 // MarshalText implements encoding.TextMarshaler.
 func (t instant) MarshalText() ([]byte, error) {
-	return []byte(time.Time(t).UTC().Format("2006-01-02T15:04:05.000Z")), nil
+	return []byte(time.Time(t).UTC().Format(instantLayout)), nil
 }

@@ -56,7 +56,7 @@ type s3Request struct {
 
 // send returns the answer of a request that was granted; the caller closes its body.
 func (c *s3Client) send(ctx context.Context, r s3Request) (*http.Response, error) {
-	target := c.base.String() + "/" + url.PathEscape(r.bucket)
+	target := strings.TrimSuffix(c.base.String(), "/") + "/" + url.PathEscape(r.bucket)
 	if r.key != "" {
 		target += "/" + escapeKey(r.key)
 	}

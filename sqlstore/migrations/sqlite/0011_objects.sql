@@ -29,6 +29,7 @@ CREATE TABLE bucket_keys (
     root_version TEXT    NOT NULL,
     alias        TEXT    NOT NULL,
     fresh        BOOLEAN NOT NULL,
+    pending      BOOLEAN NOT NULL,
     created_at   BIGINT  NOT NULL,
     revision     BIGINT  NOT NULL,
     mac          BLOB    NOT NULL,

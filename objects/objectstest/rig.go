@@ -1,0 +1,203 @@
+package objectstest
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"strongroom/audit"
+	"strongroom/crn"
+	"strongroom/iam"
+	"strongroom/internal/lease"
+	"strongroom/objects"
+	"strongroom/sqlstore"
+)
+
+// Rig is an object store and all that it stands on.
+type Rig struct {
+	*objects.Service
+	DB       *sqlstore.DB
+	Hub      *lease.Hub
+	Store    *Store // what the service has in place of the database's
+	Blobs    *Blobs
+	RootKeys *RootKeys
+	Clock    *Clock
+	Log      *Log
+	Access   *Access
+	Provider crn.CRN // root key
+
+	path string
+	mu   sync.Mutex // guards ids
+	ids  map[objects.InstanceID]objects.Instance
+}
+
+// Profile is the one by which a rig disperses.
+func Profile() objects.Profile {
+	return objects.Profile{Name: "4of6", Data: 4, Total: 6, Write: 5}
+}
+
+// New starts an object store, which ends with the test. Contents of up to 1 KiB are embedded. Each
+// configure may change what it is made of.
+func New(t testing.TB, configure ...func(*objects.ServiceConfig)) *Rig {
+	t.Helper()
+	r := &Rig{
+		Hub:    lease.Always(),
+		Clock:  &Clock{now: time.Date(2026, 7, 1, 10, 0, 0, 0, time.UTC)},
+		Log:    &Log{},
+		Access: &Access{},
+		path:   filepath.Join(t.TempDir(), "strongroom.db"),
+		ids:    map[objects.InstanceID]objects.Instance{},
+	}
+	var err error
+	r.DB, err = sqlstore.Open(t.Context(), sqlstore.Options{
+		Path: r.path, Server: "server-1", Hub: r.Hub, Now: r.Clock.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.DB.Close() })
+	r.DB.SetRowKey(bytes.Repeat([]byte{7}, 32))
+	r.Store = NewStore(r.DB.Objects(), r.Log)
+	r.Blobs = NewBlobs(t, r.Store)
+	r.RootKeys = NewRootKeys(t)
+	r.Provider = r.RootKeys.NewRoot("system")
+	r.Restart(configure...)
+	return r
+}
+
+// Restart replaces the service by a new one on the same ground, as after a crash.
+func (r *Rig) Restart(configure ...func(*objects.ServiceConfig)) {
+	r.Hub.DropAll()
+	r.Service = objects.New(r.Config(configure...))
+}
+
+// Config returns the configuration of the service.
+func (r *Rig) Config(configure ...func(*objects.ServiceConfig)) objects.ServiceConfig {
+	c := objects.ServiceConfig{
+		Store: r.Store, Blobs: r.Blobs, RootKeys: steppedKeys{r.RootKeys, r.Store.Steps}, Instances: r, Decider: r.Access, Log: r.Log,
+		Hub: r.Hub, Now: r.Clock.Now, Logger: slog.New(slog.DiscardHandler),
+		Provider: r.Provider, Profiles: []objects.Profile{Profile()}, Select: func(string) string { return "" },
+		Location: "us-south-standard", Embed: 1 << 10,
+	}
+	for _, f := range configure {
+		f(&c)
+	}
+	return c
+}
+
+// ObjectInstance implements objects.Instances.
+func (r *Rig) ObjectInstance(_ context.Context, id objects.InstanceID) (objects.Instance, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	in, ok := r.ids[id]
+	if !ok {
+		return objects.Instance{}, sqlstore.ErrNotFound
+	}
+	return in, nil
+}
+
+// NewInstance makes an instance in an account.
+func (r *Rig) NewInstance(account iam.AccountID) objects.Instance {
+	id := uuid.NewString()
+	in := objects.Instance{
+		ID: objects.InstanceID(id), Account: account, ResourceGroup: "group",
+		CRN: crn.Of(crn.ObjectStorage, "global", string(account), id, "", ""),
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ids[in.ID] = in
+	return in
+}
+
+// CloseInstance makes an instance one that is not in use, and OpenInstance takes that back.
+func (r *Rig) CloseInstance(in objects.Instance) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.ids, in.ID)
+}
+
+// OpenInstance makes an instance one that is in use.
+func (r *Rig) OpenInstance(in objects.Instance) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ids[in.ID] = in
+}
+
+// NewBucket makes a bucket, under a root key or, without one, under the provider's.
+func (r *Rig) NewBucket(t testing.TB, who iam.Caller, in objects.Instance, name, root string) objects.Bucket {
+	t.Helper()
+	b, err := r.CreateBucket(t.Context(), who, objects.NewBucket{Name: name, Instance: in.ID, Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Exec runs a statement on the database from outside, as an intruder would.
+func (r *Rig) Exec(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+r.path+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// CountRows runs a statement that counts, from outside.
+func (r *Rig) CountRows(t testing.TB, statement string, args ...any) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+r.path+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(t.Context(), statement, args...).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Caller returns a user of an account, on a request of its own.
+func Caller(account iam.AccountID, name string) iam.Caller {
+	return iam.Caller{
+		Identity: iam.IdentityID("IBMid-" + name), Kind: iam.KindUser, Account: account, Name: name,
+		Trail: &audit.Trail{CorrelationID: uuid.NewString(), URI: "/test", Address: "192.0.2.1"},
+	}
+}
+
+// Clock stands still until it is moved.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time // guarded by mu
+}
+
+// Now returns the time of the clock.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Set moves the clock to a time.
+func (c *Clock) Set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = t
+}
