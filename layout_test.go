@@ -82,7 +82,7 @@ var layout = []room{
 
 	{"dispersal/slicestest", outsides, []string{engines, domain, ground, helpers}},
 	{"kms/kmstest", outsides, []string{engines, domain, ground, helpers}},
-	{"objects/objectstest", outsides, []string{"kms/kmstest", engines, domain, ground, helpers}},
+	{"objects/objectstest", outsides, []string{engines, domain, ground, helpers}},
 	{"resource/resourcetest", outsides, []string{engines, domain, ground, helpers}},
 
 	{"test", outsides, []string{house, faces, engines, domain, ground, helpers}},
