@@ -85,6 +85,8 @@ var layout = []room{
 	{"objects/objectstest", outsides, []string{engines, domain, ground, helpers}},
 	{"resource/resourcetest", outsides, []string{engines, domain, ground, helpers}},
 
+	{"objects/storetest", outsides, []string{domain, ground}},
+
 	{"test", outsides, []string{house, faces, engines, domain, ground, helpers}},
 	{"bench", outsides, []string{house, faces, engines, domain, ground, helpers}},
 }
