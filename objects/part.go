@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -32,10 +33,37 @@ func (s *Service) PutPart(ctx context.Context, who iam.Caller, p PartWrite, body
 				part, err = s.putPart(ctx, v, u, p, body)
 				return err
 			}
-			return ErrNotImplement
+			part, err = s.copyPart(ctx, v, u, p)
+			return err
 		},
 	})
 	return part, err
+}
+
+// copyPart stores a part of an open upload from an object, the reading of which is decided and recorded
+// by itself.
+func (s *Service) copyPart(ctx context.Context, v *visit, u UploadRow, p PartWrite) (part Part, err error) {
+	v.request("copySource", clip(p.From.Bucket+"/"+p.From.Key))
+	if r := p.From.Range; r != nil && (r.First < 0 || r.Last < r.First) {
+		return Part{}, ErrArgument.On("x-amz-copy-source-range", "it has not both a first and a last byte")
+	}
+	from, err := s.openSource(ctx, v.who, *p.From, getting{
+		newest: ActionObjectCopyPartGet, version: ActionObjectCopyPartGetVersion, content: true,
+	})
+	if err != nil {
+		return Part{}, err
+	}
+	defer func() {
+		// A part that is committed is a success, whatever the end of its reading met.
+		if cerr := from.Close(); err != nil {
+			err = errors.Join(err, cerr)
+		}
+	}()
+	if r := p.From.Range; r != nil && from.Length != r.Last-r.First+1 {
+		return Part{}, ErrRange
+	}
+	p.Expect = Expect{Size: from.Length}
+	return s.putPart(ctx, v, u, p, from)
 }
 
 // putPart stores a part of an open upload.

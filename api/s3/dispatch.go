@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"strongroom/iam"
@@ -42,6 +41,7 @@ func (o *operation) path() string {
 type table struct {
 	rows map[place][]row
 	subs map[string]bool // every parameter that selects an operation, or would if we had it
+	on   map[place]bool  // a sub-resource that the level has for some method, which is left empty
 }
 
 type place struct {
@@ -58,7 +58,7 @@ type row struct {
 // routes makes the operations into routes of a face, and the table that finds them.
 func (f *face) routes(ops []operation) []httpface.Route[iam.Caller] {
 	routes := make([]httpface.Route[iam.Caller], len(ops))
-	f.table = table{rows: map[place][]row{}, subs: map[string]bool{}}
+	f.table = table{rows: map[place][]row{}, subs: map[string]bool{}, on: map[place]bool{}}
 	for _, sub := range notOffered {
 		f.table.subs[sub] = true
 	}
@@ -69,6 +69,7 @@ func (f *face) routes(ops []operation) []httpface.Route[iam.Caller] {
 		f.table.rows[at] = append(f.table.rows[at], row{op, &routes[i]})
 		name, _, _ := strings.Cut(op.sub, "=")
 		f.table.subs[name] = true
+		f.table.on[place{on: op.on, sub: name}] = true
 	}
 	return routes
 }
@@ -98,6 +99,9 @@ func (f *face) route(op *operation) httpface.Route[iam.Caller] {
 func (f *face) find(c *httpface.Call) (*httpface.Route[iam.Caller], error) {
 	q := &request{Call: c, length: -1, body: http.NoBody}
 	c.Found = q
+	if bucket, ok := hostBucket(c.R.Host, f.WebsiteDomains); ok {
+		return f.findSite(q, bucket)
+	}
 	at, bucket, key, err := target(c.R, f.Domains)
 	if err != nil {
 		return nil, err
@@ -107,6 +111,7 @@ func (f *face) find(c *httpface.Call) (*httpface.Route[iam.Caller], error) {
 		return nil, err
 	}
 	q.parsed = true
+	f.crossOrigin(c.R.Context(), q)
 	found, err := f.table.find(c.R, at, q.query)
 	if err != nil {
 		return nil, err
@@ -115,8 +120,8 @@ func (f *face) find(c *httpface.Call) (*httpface.Route[iam.Caller], error) {
 	return found.route, nil
 }
 
-// find looks an operation up. A sub-resource that is not offered is not implemented; one that is, for
-// other methods or levels, does not allow this one. It is never ignored: a caller who wants to remove
+// find looks an operation up. A sub-resource that is not offered at this level is not implemented; one
+// that is, for other methods, does not allow this one. It is never ignored: a caller who wants to remove
 // the policy of an object must not lose the object.
 func (t *table) find(r *http.Request, at level, params query) (row, error) {
 	if r.Method == http.MethodOptions {
@@ -126,7 +131,7 @@ func (t *table) find(r *http.Request, at level, params query) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	if slices.Contains(notOffered, sub) {
+	if sub != "" && !t.on[place{on: at, sub: sub}] {
 		return row{}, errNotOffered.On("", sub)
 	}
 	if sub != "" {

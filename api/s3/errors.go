@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"slices"
 
 	"strongroom/fault"
 	"strongroom/iam"
@@ -158,7 +159,7 @@ var kindReasons = map[fault.Kind]reason{
 // reasonFor returns how clients know a failure, its detail in the message.
 func reasonFor(err error) reason {
 	found := kindReasons[fault.KindOf(err)]
-	for _, r := range reasons {
+	for _, r := range slices.Concat(reasons, configReasons) {
 		if errors.Is(err, r.fault) {
 			found = r
 			break
@@ -211,6 +212,9 @@ func (f *face) fail(c *httpface.Call, err error) httpface.Answer {
 	}
 	if r.status == http.StatusNotModified {
 		return a
+	}
+	if q := requestOf(c); q != nil && q.site {
+		return siteFailure(r, c.Trail.CorrelationID)
 	}
 	resource := c.R.URL.Path
 	if q := requestOf(c); q != nil && q.parsed {

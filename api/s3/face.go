@@ -50,6 +50,41 @@ type Objects interface {
 	Parts(ctx context.Context, who iam.Caller, l objects.ListParts) (objects.PartListing, error)
 	CompleteUpload(ctx context.Context, who iam.Caller, c objects.Complete) (objects.Object, error)
 	AbortUpload(ctx context.Context, who iam.Caller, bucket, key string, id objects.UploadID) error
+
+	Buckets
+	Versions
+}
+
+// Buckets is what it asks about buckets.
+type Buckets interface {
+	Buckets(ctx context.Context, who iam.Caller, l objects.ListBuckets) (page []objects.Bucket, more bool, err error)
+	CreateBucket(ctx context.Context, who iam.Caller, n objects.NewBucket) (objects.Bucket, error)
+	Bucket(ctx context.Context, who iam.Caller, action iam.Action, name string) (objects.BucketView, error)
+	Configure(ctx context.Context, who iam.Caller, action iam.Action, name string, change objects.Change) (objects.Bucket, error)
+	DeleteBucket(ctx context.Context, who iam.Caller, name string) error
+	SetEncryption(ctx context.Context, who iam.Caller, bucket, root string) (objects.BucketView, error)
+	CORS(ctx context.Context, bucket string) ([]objects.CORSRule, error)
+	Site(ctx context.Context, bucket string) (objects.Website, error)
+
+	List(ctx context.Context, who iam.Caller, l objects.List) (objects.Listing, error)
+	Uploads(ctx context.Context, who iam.Caller, l objects.ListUploads) (objects.UploadListing, error)
+	RemoveMany(ctx context.Context, who iam.Caller, bucket string, list []objects.Remove) ([]objects.Removed, error)
+}
+
+// Versions is what it asks about versions of objects beside their content.
+type Versions interface {
+	Tags(ctx context.Context, who iam.Caller, bucket, key string, v objects.VersionID) (objects.Object, error)
+	SetTags(ctx context.Context, who iam.Caller, bucket, key string, v objects.VersionID, tags map[string]string) (objects.Object, error)
+	ObjectACL(ctx context.Context, who iam.Caller, bucket, key string, v objects.VersionID) (objects.Object, objects.Bucket, error)
+	SetObjectACL(ctx context.Context, who iam.Caller, bucket, key string, v objects.VersionID, acl objects.ACL) (objects.Object, error)
+	LockRetention(ctx context.Context, who iam.Caller, bucket, key string, v objects.VersionID) (objects.Object, error)
+	SetLockRetention(ctx context.Context, who iam.Caller, bucket, key string, v objects.VersionID, mode objects.LockMode, until time.Time, bypass bool) (objects.Object, error)
+	LockHold(ctx context.Context, who iam.Caller, bucket, key string, v objects.VersionID) (objects.Object, error)
+	SetLockHold(ctx context.Context, who iam.Caller, bucket, key string, v objects.VersionID, on bool) (objects.Object, error)
+	Holds(ctx context.Context, who iam.Caller, bucket, key string) (objects.Object, error)
+	ChangeHolds(ctx context.Context, who iam.Caller, bucket, key, id string, add bool) (objects.Object, error)
+	ExtendRetention(ctx context.Context, who iam.Caller, bucket, key string, e objects.Extension) (objects.Object, error)
+	RestoreArchived(ctx context.Context, who iam.Caller, bucket, key string, v objects.VersionID, days int, tier string) (objects.Object, error)
 }
 
 // Config is what the face works with. Every field is required unless it says otherwise.
@@ -63,6 +98,12 @@ type Config struct {
 	// Domains are host names below which each bucket has one of its own: "s3.example" makes
 	// "bucket.s3.example" the bucket. Other hosts are addressed by path. May be empty.
 	Domains []string
+	// WebsiteDomains are host names below which each bucket with a website configuration serves it to
+	// everybody: "s3-web.example". May be empty.
+	WebsiteDomains []string
+	// InstanceOf returns the object storage instance that the credential of a caller was made for, or ""
+	// for none: it is what requests are about that do not name one. Nil finds none.
+	InstanceOf func(ctx context.Context, who iam.Caller) (objects.InstanceID, error)
 	// Server is the Server header of answers; empty for "Strongroom".
 	Server string
 	// Patience is how long an upload in parts may take to be completed before white space is sent to
@@ -80,6 +121,9 @@ type face struct {
 func New(c Config) *httpface.Face[iam.Caller] {
 	if c.Server == "" {
 		c.Server = "Strongroom"
+	}
+	if c.InstanceOf == nil {
+		c.InstanceOf = func(context.Context, iam.Caller) (objects.InstanceID, error) { return "", nil }
 	}
 	if c.Patience == 0 {
 		c.Patience = 20 * time.Second

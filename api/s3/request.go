@@ -15,6 +15,7 @@ type request struct {
 	key    string // empty for the service and for buckets
 	query  query
 	parsed bool // path and query were understood
+	site   bool // it came to the host of a website
 
 	// What is known when the caller is.
 	who    iam.Caller

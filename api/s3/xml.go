@@ -178,10 +178,13 @@ func escape(s string) string {
 	return b.String()
 }
 
-// instant is a time as XML documents show it: UTC, with milliseconds.
+// instantLayout is how XML documents show a time: UTC, with milliseconds.
+const instantLayout = "2006-01-02T15:04:05.000Z"
+
+// instant is a time as XML documents show it.
 type instant time.Time
 
 // MarshalText implements encoding.TextMarshaler.
 func (t instant) MarshalText() ([]byte, error) {
-	return []byte(time.Time(t).UTC().Format("2006-01-02T15:04:05.000Z")), nil
+	return []byte(time.Time(t).UTC().Format(instantLayout)), nil
 }

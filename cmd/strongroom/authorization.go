@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 
@@ -17,58 +18,42 @@ func newAuthorizationCommand(p *program) *cobra.Command {
 		newPolicyShowCommand(p, policyAuthorization), newPolicyDeleteCommand(p, policyAuthorization))
 }
 
+// authorizationFlags say which service may use what. Nothing is wider than it was asked for: a scope
+// that is left out is the one instance that the environment names, and a key has to be named.
+type authorizationFlags struct {
+	sourceService, sourceInstance, sourceAccount string
+	targetService, targetInstance, targetKey     string
+	everyInstance, everyKey                      bool
+	description                                  string
+	roles                                        []string
+}
+
 func newAuthorizationCreateCommand(p *program) *cobra.Command {
-	var (
-		sourceService, sourceInstance, sourceAccount string
-		targetService, targetInstance, targetKey     string
-		description                                  string
-		roles                                        []string
-	)
+	var f authorizationFlags
 	cmd := &cobra.Command{
-		Use:   "create [--source-instance INSTANCE] [--target-instance INSTANCE]",
+		Use:   "create (--target-key KEY | --all-keys)",
 		Short: "Let a service use another",
-		Long: "Let a service use another. Without an instance, every instance of the service in the account is\n" +
-			"meant.",
-		Example: "  strongroom authorization create --source-instance my-storage --target-instance payments-keys",
-		Args:    arguments(),
+		Long: "Let a service use another: one instance of it, one key. The instances are those of the environment or\n" +
+			"the only ones there are, unless they are named. More is only allowed when it is asked for: --all-keys\n" +
+			"allows every key of the target instance, --all-instances every instance of both services.",
+		Example: "  strongroom authorization create --target-key 0192f3c4-…\n" +
+			"  strongroom authorization create --source-instance my-storage --target-instance payments-keys --all-keys",
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if targetKey != "" && targetService != crn.KeyProtect {
-				return usageErrorf("--target-key is for --target-service %s", crn.KeyProtect)
+			if f.everyInstance && (f.sourceInstance != "" || f.targetInstance != "" || f.targetKey != "") {
+				return usageErrorf("--all-instances leaves nothing to be named")
 			}
 			c, err := p.connect()
 			if err != nil {
 				return err
 			}
-			account, err := c.account(cmd.Context())
+			pol, err := f.policy(cmd.Context(), p, c)
 			if err != nil {
 				return err
 			}
-			pol := policy{Type: policyAuthorization.wire, Description: description}
-			pol.Subject.equals("accountId", firstOf(sourceAccount, account))
-			pol.Subject.equals("serviceName", sourceService)
-			if sourceInstance != "" {
-				guid, err := serviceInstance(cmd.Context(), c, sourceService, sourceInstance)
-				if err != nil {
-					return err
-				}
-				pol.Subject.equals("serviceInstance", guid)
-			}
-			pol.Resource.equals("accountId", account)
-			pol.Resource.equals("serviceName", targetService)
-			if targetInstance != "" {
-				guid, err := serviceInstance(cmd.Context(), c, targetService, targetInstance)
-				if err != nil {
-					return err
-				}
-				pol.Resource.equals("serviceInstance", guid)
-			}
-			if targetKey != "" {
-				pol.Resource.equals("resourceType", resourceType(targetService))
-				pol.Resource.equals("resource", targetKey)
-			}
-			err = pol.grant(cmd.Context(), c, roles, url.Values{
-				"service_name":        {targetService},
-				"source_service_name": {sourceService},
+			err = pol.grant(cmd.Context(), c, f.roles, url.Values{
+				"service_name":        {f.targetService},
+				"source_service_name": {f.sourceService},
 				"policy_type":         {policyAuthorization.wire},
 			})
 			if err != nil {
@@ -81,18 +66,57 @@ func newAuthorizationCreateCommand(p *program) *cobra.Command {
 			return printOne(p, made, policyDetails())
 		},
 	}
+	f.register(cmd)
+	return cmd
+}
+
+func (f *authorizationFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&sourceService, "source-service", crn.ObjectStorage, "service that wants to use another")
-	flags.StringVar(&sourceInstance, "source-instance", "", "instance of it: GUID, CRN or name (default: all)")
-	flags.StringVar(&sourceAccount, "source-account", "", "account of it (default: yours)")
-	flags.StringVar(&targetService, "target-service", crn.KeyProtect, "service that is to be used")
-	flags.StringVar(&targetInstance, "target-instance", "", "instance of it: GUID, CRN or name (default: all)")
-	flags.StringVar(&targetKey, "target-key", "", "key of it, by ID (default: all)")
-	flags.StringArrayVar(&roles, "role", []string{"Reader"}, "role by name; may be given several times")
-	flags.StringVar(&description, "description", "", "what the authorization is for")
+	flags.StringVar(&f.sourceService, "source-service", crn.ObjectStorage, "service that wants to use another")
+	flags.StringVar(&f.sourceInstance, "source-instance", "", "instance of it: GUID, CRN or name (default: STRONGROOM_COS_INSTANCE_ID, else the only one)")
+	flags.StringVar(&f.sourceAccount, "source-account", "", "account of it (default: yours); its instance is then named by GUID or CRN")
+	flags.StringVar(&f.targetService, "target-service", crn.KeyProtect, "service that is to be used")
+	flags.StringVar(&f.targetInstance, "target-instance", "", "instance of it: GUID, CRN or name (default: STRONGROOM_KMS_INSTANCE_ID, else the only one)")
+	flags.StringVar(&f.targetKey, "target-key", "", "the key that may be used, by ID")
+	flags.BoolVar(&f.everyKey, "all-keys", false, "every key of the target instance may be used")
+	flags.BoolVar(&f.everyInstance, "all-instances", false, "every instance of the source service may use every instance of the target service")
+	flags.StringArrayVar(&f.roles, "role", []string{"Reader"}, "role by name; may be given several times")
+	flags.StringVar(&f.description, "description", "", "what the authorization is for")
 	oneOf(cmd, "source-service", crn.ObjectStorage)
 	oneOf(cmd, "target-service", crn.KeyProtect)
-	return cmd
+	cmd.MarkFlagsOneRequired("target-key", "all-keys", "all-instances")
+	cmd.MarkFlagsMutuallyExclusive("target-key", "all-keys")
+}
+
+// policy makes the authorization, as narrow as the flags let it be.
+func (f *authorizationFlags) policy(ctx context.Context, p *program, c *connection) (policy, error) {
+	account, err := c.account(ctx)
+	if err != nil {
+		return policy{}, err
+	}
+	pol := policy{Type: policyAuthorization.wire, Description: f.description}
+	pol.Subject.equals("accountId", firstOf(f.sourceAccount, account))
+	pol.Subject.equals("serviceName", f.sourceService)
+	pol.Resource.equals("accountId", account)
+	pol.Resource.equals("serviceName", f.targetService)
+	if f.everyInstance {
+		return pol, nil
+	}
+	source, err := p.storageInstance(ctx, c, f.sourceInstance)
+	if err != nil {
+		return policy{}, err
+	}
+	target, err := keyInstance(ctx, c, firstOf(f.targetInstance, c.settings.instance))
+	if err != nil {
+		return policy{}, err
+	}
+	pol.Subject.equals("serviceInstance", source)
+	pol.Resource.equals("serviceInstance", target)
+	if f.targetKey != "" {
+		pol.Resource.equals("resourceType", resourceType(f.targetService))
+		pol.Resource.equals("resource", f.targetKey)
+	}
+	return pol, nil
 }
 
 func newAuthorizationListCommand(p *program) *cobra.Command {
