@@ -16,9 +16,6 @@ import (
 // lifecyclePage is how many versions or uploads are judged at a time.
 const lifecyclePage = 500
 
-// maxFindings is how many findings a job keeps.
-const maxFindings = 100
-
 // RunLifecycle applies the lifecycle rules of all buckets that are due, once after each midnight UTC.
 // Each bucket has a job for each day, which goes on where it was when the server has stopped.
 func (s *Service) RunLifecycle(ctx context.Context) error {
@@ -60,13 +57,6 @@ func (s *Service) endLifecycles(ctx context.Context, day time.Time) error {
 		}
 	}
 	return nil
-}
-
-// find adds a finding, unless there are enough.
-func (j *Job) find(text string) {
-	if len(j.Findings) < maxFindings {
-		j.Findings = append(j.Findings, text)
-	}
 }
 
 // lifecycleJob is the ID of the job of a bucket for a day, the same on every server.

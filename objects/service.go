@@ -67,6 +67,9 @@ type Service struct {
 	door iam.Door
 	held *lease.Cache[string, *heldBucket] // by name
 	acts *acts
+
+	works  *works
+	census *census
 	// applied is the last midnight, in seconds, since which this process has applied all lifecycle rules.
 	applied atomic.Int64
 }
@@ -78,6 +81,8 @@ func New(c ServiceConfig) *Service {
 		door:          iam.Door{Decide: c.Decider, Log: c.Log, Service: "Cloud Object Storage"},
 		held:          lease.NewCache[string](c.Hub, heldBuckets, (*heldBucket).end),
 		acts:          newActs(),
+		works:         newWorks(),
+		census:        newCensus(),
 	}
 	c.Hub.Watch(s.changed, ChangeBucket)
 	return s
