@@ -82,8 +82,10 @@ var layout = []room{
 
 	{"dispersal/slicestest", outsides, []string{engines, domain, ground, helpers}},
 	{"kms/kmstest", outsides, []string{engines, domain, ground, helpers}},
-	{"objects/objectstest", outsides, []string{"kms/kmstest", engines, domain, ground, helpers}},
+	{"objects/objectstest", outsides, []string{engines, domain, ground, helpers}},
 	{"resource/resourcetest", outsides, []string{engines, domain, ground, helpers}},
+
+	{"objects/storetest", outsides, []string{domain, ground}},
 
 	{"test", outsides, []string{house, faces, engines, domain, ground, helpers}},
 	{"bench", outsides, []string{house, faces, engines, domain, ground, helpers}},

@@ -72,7 +72,10 @@ func (w *keyStretch) common(key string) (string, bool) {
 // successor returns the first text, in binary order, that is behind all that begin with a prefix; it
 // is false if there is none.
 func successor(prefix string) (string, bool) {
-	b := []byte(strings.TrimRight(prefix, "\xff"))
+	b := []byte(prefix)
+	for len(b) > 0 && b[len(b)-1] == 0xff {
+		b = b[:len(b)-1]
+	}
 	if len(b) == 0 {
 		return "", false
 	}
