@@ -117,7 +117,7 @@ func TestABackupBringsEverythingBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (kms.Verified{InstanceKeys: 1, RootVersions: 1}); done.Keys != want || done.Lost {
+	if want := (kms.Verified{InstanceKeys: 2, RootVersions: 2}); done.Keys != want || done.Lost {
 		t.Errorf("restored %+v, want %+v", done, want)
 	}
 	d.mustUnwrap(t, cfg)
@@ -133,7 +133,7 @@ func TestABackupBringsEverythingBack(t *testing.T) {
 func TestVerifyingWritesNothing(t *testing.T) {
 	d := newBackedUp(t)
 	cfg, done, err := d.restore(t, RestoreOptions{VerifyOnly: true})
-	if err != nil || done.Keys.RootVersions != 1 {
+	if err != nil || done.Keys.RootVersions != 2 {
 		t.Fatalf("verified %+v, %v", done, err)
 	}
 	files, err := os.ReadDir(cfg.Data)
@@ -190,7 +190,8 @@ func TestADamagedBackupIsNotRestored(t *testing.T) {
 // TestABackupWithAKeyThatDoesNotOpenIsRefused as one that was bad before it was taken.
 func TestABackupWithAKeyThatDoesNotOpenIsRefused(t *testing.T) {
 	d := newBackedUp(t)
-	tamper(t, d.cfg.Data, `UPDATE key_versions SET sealed = zeroblob(length(sealed))`)
+	tamper(t, d.cfg.Data, `UPDATE key_versions SET sealed = zeroblob(length(sealed))
+		WHERE created_at = (SELECT max(created_at) FROM key_versions)`)
 	d.file = takeBackup(t, d.cfg)
 	cfg, _, err := d.restore(t, RestoreOptions{})
 	if err == nil || !strings.Contains(err.Error(), "key_versions") && !strings.Contains(err.Error(), "do not open") {
@@ -225,7 +226,7 @@ func TestSharesOpenABackup(t *testing.T) {
 	cfg := d.cfg
 	cfg.Data = filepath.Join(t.TempDir(), "restored")
 	done, err := Restore(t.Context(), cfg, io.Discard, bytes.NewReader(d.file), RestoreOptions{Printed: printed})
-	if err != nil || !done.Lost || done.Keys.RootVersions != 1 {
+	if err != nil || !done.Lost || done.Keys.RootVersions != 2 {
 		t.Fatalf("restored %+v, %v", done, err)
 	}
 	if _, err := Restore(t.Context(), cfg, io.Discard, bytes.NewReader(d.file), RestoreOptions{Printed: printed[:1]}); err == nil {
