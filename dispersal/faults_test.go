@@ -122,13 +122,6 @@ func (f *faulty) ReadAt(ctx context.Context, name dispersal.SliceName, p []byte,
 	return f.SliceStore.ReadAt(ctx, name, p, off)
 }
 
-func (f *faulty) Stat(ctx context.Context, name dispersal.SliceName) (dispersal.SliceInfo, error) {
-	if err := f.fault(false); err != nil {
-		return dispersal.SliceInfo{}, err
-	}
-	return f.SliceStore.Stat(ctx, name)
-}
-
 func (f *faulty) Remove(ctx context.Context, name dispersal.SliceName) error {
 	if err := f.fault(false); err != nil {
 		return err

@@ -143,6 +143,9 @@ func (s *slot) write(ctx context.Context) error {
 			return ctx.Err()
 		case st, more := <-s.queue:
 			if !more {
+				if err := ctx.Err(); err != nil {
+					return err // it was given up, and does not have every segment
+				}
 				return to.Commit()
 			}
 			_, err := to.Write(st.block(s.name.Index))
