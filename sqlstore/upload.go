@@ -191,6 +191,15 @@ func (s *Objects) completeUpload(ctx context.Context, t *tx, p objects.PutVersio
 	if err != nil {
 		return nil, err
 	}
+	held := make(map[objects.BlobID]bool, len(blobs))
+	for _, id := range blobs {
+		held[id] = true
+	}
+	for i := range p.Parts {
+		if !held[p.Parts[i].Blob.ID] {
+			return nil, ErrStale // the part was replaced since the caller has read it
+		}
+	}
 	n := counts.of(u.SealedBy)
 	n.uploads--
 	n.uploadBytes -= bytes
