@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strongroom/dispersal"
+	"strongroom/internal/durable"
 	"strongroom/objects"
 )
 
@@ -142,3 +143,20 @@ func (f *faulty) Space(ctx context.Context) (int64, int64, error) {
 	}
 	return f.SliceStore.Space(ctx)
 }
+
+// unsynced is the machine's file system without its syncs, which tests that lose no power can do without.
+type unsynced struct{ dispersal.Disk }
+
+func (unsynced) SyncFolder(string) error { return nil }
+
+func (u unsynced) CreateTemp(folder, prefix string) (durable.Temp, error) {
+	f, err := u.Disk.CreateTemp(folder, prefix)
+	if err != nil {
+		return nil, err
+	}
+	return unsyncedFile{f}, nil
+}
+
+type unsyncedFile struct{ durable.Temp }
+
+func (unsyncedFile) Sync() error { return nil }
