@@ -257,19 +257,10 @@ func (b *Bucket) short(ctx context.Context, name SliceName, off int64, err error
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrAway) || ctx.Err() != nil {
 		return err
 	}
-	if info, stat := b.Stat(ctx, name); stat == nil && info.Size <= off {
+	if a, stat := b.bucket.Attributes(ctx, b.key(name)); stat == nil && a.Size <= off {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// Stat implements SliceStore.
-func (b *Bucket) Stat(ctx context.Context, name SliceName) (SliceInfo, error) {
-	a, err := b.bucket.Attributes(ctx, b.key(name))
-	if err != nil {
-		return SliceInfo{}, b.absent(ctx, err)
-	}
-	return SliceInfo{Name: name, Size: a.Size, Modified: a.ModTime}, nil
 }
 
 // Remove implements SliceStore.

@@ -33,7 +33,6 @@ type Files interface {
 	Open(path string) (File, error)
 	Mkdir(path string) error // fs.ErrExist if it is there
 	ReadDir(path string) ([]fs.DirEntry, error)
-	Stat(path string) (fs.FileInfo, error)
 	// Space returns the size of the file system that has path, and what of it is free, in bytes.
 	Space(path string) (capacity, free int64, err error)
 }
@@ -61,9 +60,6 @@ func (Disk) Mkdir(path string) error { return os.Mkdir(path, 0o700) }
 
 // ReadDir implements Files.
 func (Disk) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
-
-// Stat implements Files.
-func (Disk) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
 
 // Folder is a SliceStore in a folder of its own.
 type Folder struct {
@@ -210,15 +206,6 @@ func (f *Folder) ReadAt(ctx context.Context, name SliceName, p []byte, off int64
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// Stat implements SliceStore.
-func (f *Folder) Stat(ctx context.Context, name SliceName) (SliceInfo, error) {
-	info, err := f.files.Stat(f.path(name))
-	if err != nil {
-		return SliceInfo{}, f.absent(ctx, err)
-	}
-	return SliceInfo{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil
 }
 
 // Remove implements SliceStore. A removal that is lost with the power leaves an orphan, which is found

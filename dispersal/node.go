@@ -58,8 +58,6 @@ type SliceStore interface {
 	// ReadAt fills p from an offset of a file. It fails with io.ErrUnexpectedEOF if the file ends
 	// before, and with fs.ErrNotExist if there is none.
 	ReadAt(ctx context.Context, name SliceName, p []byte, off int64) error
-	// Stat describes a file; fs.ErrNotExist if there is none.
-	Stat(ctx context.Context, name SliceName) (SliceInfo, error)
 	// Remove removes a file. It does nothing if there is none.
 	Remove(ctx context.Context, name SliceName) error
 	// List calls f with every file, in no order, until f fails.

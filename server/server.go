@@ -239,6 +239,14 @@ func (h *house) jobs() []job {
 		{"forgetting old requests", every(forgetEvery, h.keys.ForgetRepeats)},
 		{"forgetting old metrics", every(forgetEvery, h.keys.SweepMetrics)},
 		{"reconciling buckets", every(reconcileEvery, h.objects.Reconcile)},
+		{"working on buckets", h.objects.RunJobs},
+		{"following rotations of root keys", every(followEvery, h.objects.FollowRotations)},
+		{"applying lifecycle rules", every(lifecycleEvery, h.objects.RunLifecycle)},
+		{"forgetting old uploads", every(forgetEvery, h.objects.Forget)},
+		{"watching storage nodes", h.cluster.Monitor},
+		{"removing dead slices", h.cluster.Collect},
+		{"rebuilding slices", h.cluster.Rebuild},
+		{"verifying slices", h.cluster.Scrub},
 	}
 }
 
