@@ -270,4 +270,3 @@ func TestCallerWhoGoesAwayIsRecorded(t *testing.T) {
 		t.Errorf("read with %v, recorded as %s", err, s.Log.Last().Outcome)
 	}
 }
-
