@@ -129,7 +129,9 @@ func TestCrossOriginAccess(t *testing.T) {
 		"another header":  {"Access-Control-Request-Headers", "x-other"},
 		"a prefix of one": {"Origin", "https://.example.evil"},
 	} {
-		t.Run(name, func(t *testing.T) { h.fails(403, "AccessDenied", "OPTIONS", "/apiary/key", "", append(ask, change...)...) })
+		t.Run(name, func(t *testing.T) {
+			h.fails(403, "AccessDenied", "OPTIONS", "/apiary/key", "", append(ask, change...)...)
+		})
 	}
 	h.fails(403, "AccessDenied", "OPTIONS", "/missing/key", "", ask...)
 	h.fails(400, "InvalidArgument", "OPTIONS", "/apiary/key", "", "Authorization", "")
