@@ -82,17 +82,16 @@ func TestAWSObjects(t *testing.T) {
 	bucket := awsBucket(t, c)
 	content := random(t, 3<<20+17)
 	for _, key := range []string{"plain", "a b/ü+(1)//x.txt", "../up/./here", "per%20cent&=?#;:@$,", "/", strings.Repeat("k", 1024)} {
-		for _, algorithm := range append(types.ChecksumAlgorithm("").Values(), "") {
-			if algorithm != "" && key != "plain" {
-				continue
-			}
+		algorithms := []types.ChecksumAlgorithm{""}
+		if key == "plain" {
+			algorithms = append(algorithms, types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmCrc32c, types.ChecksumAlgorithmCrc64nvme,
+				types.ChecksumAlgorithmSha1, types.ChecksumAlgorithmSha256)
+		}
+		for _, algorithm := range algorithms {
 			put, err := c.PutObject(t.Context(), &s3.PutObjectInput{
 				Bucket: bucket, Key: &key, Body: bytes.NewReader(content), ChecksumAlgorithm: algorithm,
 				ContentType: aws.String("text/plain"), Metadata: map[string]string{"name": "value"},
 			})
-			if codeOf(err) == "InvalidRequest" || err != nil && strings.Contains(err.Error(), "unsupported") {
-				continue // an algorithm that S3 has elsewhere
-			}
 			if err != nil {
 				t.Fatalf("%q %s: %v", key, algorithm, err)
 			}

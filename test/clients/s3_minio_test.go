@@ -2,7 +2,6 @@ package clients_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/url"
 	"testing"
@@ -39,6 +38,9 @@ func TestMinio(t *testing.T) {
 			{"in parts", 6 << 20, minio.PutObjectOptions{PartSize: 5 << 20}},
 			{"with a checksum", 300_000, minio.PutObjectOptions{Checksum: minio.ChecksumCRC32C}},
 		} {
+			if tc.opts.Checksum.IsSet() && !trailing {
+				continue // the client sends checksums in trailers alone
+			}
 			const key = "a b/ü+(1)//x.txt"
 			if _, err := c.PutObject(t.Context(), *bucket, key, bytes.NewReader(content[:tc.size]), int64(tc.size), tc.opts); err != nil {
 				t.Errorf("trailing %v, %s: %v", trailing, tc.name, err)
@@ -61,7 +63,7 @@ func TestMinio(t *testing.T) {
 		}
 		_, err = c.StatObject(t.Context(), *bucket, "a b/ü+(1)//x.txt", minio.StatObjectOptions{})
 		if refused := minio.ToErrorResponse(err); err == nil || refused.Code != "NoSuchKey" {
-			t.Errorf("after it was removed: %v", errors.Join(err))
+			t.Errorf("after it was removed: %v", err)
 		}
 	}
 }
