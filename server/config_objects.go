@@ -68,15 +68,17 @@ type KeyService struct {
 	Poll       time.Duration `yaml:"poll"`         // of key states, for kind ibm; default 30s
 }
 
+// The embedded storage nodes: so many folders below one in the data folder.
 const (
 	localSite   = "local"
+	nodesFolder = "nodes"
 	folderNodes = 6
 )
 
 func (o *Objects) complete(data string) error {
 	if len(o.Nodes) == 0 {
 		for i := 1; i <= folderNodes; i++ {
-			folder := url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(data, "nodes", fmt.Sprint(i)))}
+			folder := url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(data, nodesFolder, fmt.Sprint(i)))}
 			o.Nodes = append(o.Nodes, StorageNode{Name: fmt.Sprintf("local-%d", i), URL: folder.String()})
 		}
 	}
