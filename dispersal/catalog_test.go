@@ -27,6 +27,8 @@ type catalog struct {
 	mu    sync.Mutex
 	blobs map[objects.BlobID]objects.Blob
 	nodes []objects.Node
+	// beforeMove is called before a blob is moved, if it is not nil.
+	beforeMove func()
 }
 
 func newCatalog(t *testing.T) *catalog {
@@ -155,6 +157,9 @@ func (c *catalog) MarkMissing(_ context.Context, id objects.BlobID, marked map[i
 }
 
 func (c *catalog) MoveBlob(_ context.Context, b objects.Blob) error {
+	if c.beforeMove != nil {
+		c.beforeMove()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was, ok := c.blobs[b.ID]

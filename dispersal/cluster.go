@@ -107,9 +107,16 @@ type Cluster struct {
 	collect chan struct{} // wakes the collector
 	rebuild chan struct{} // wakes the rebuilder
 	reports sync.WaitGroup
+
+	progress progress
+	counted  counted
+	emptied  emptied
 }
 
-var _ objects.Blobs = (*Cluster)(nil)
+var (
+	_ objects.Blobs   = (*Cluster)(nil)
+	_ objects.Cluster = (*Cluster)(nil)
+)
 
 // node is a storage node and the way to it. It is not changed.
 type node struct {
@@ -127,6 +134,9 @@ type device struct {
 	inflight atomic.Int32 // calls that have not returned
 	free     atomic.Int64 // bytes, as last seen; negative if unknown
 	capacity atomic.Int64
+
+	condition condition
+	testing   atomic.Bool // a test is under way
 }
 
 // maxInflight bounds the calls to one node that have not returned, and with them what a hung node holds
@@ -136,7 +146,8 @@ const maxInflight = 256
 // errBusy says that a node has too many calls under way: it hangs, or is overwhelmed.
 var errBusy = errors.New("too many calls to the storage node are under way")
 
-// Open returns the cluster of the nodes in the store. It waits for none of them.
+// Open returns the cluster of the nodes in the store. It waits for none of them. Blobs that a server of
+// this name was writing before are given up, so that there is one at a time.
 func Open(ctx context.Context, c Config) (*Cluster, error) {
 	if c.Key.Len() != KeySize {
 		return nil, fmt.Errorf("the key of the slices has %d bytes, not %d", c.Key.Len(), KeySize)
@@ -146,6 +157,9 @@ func Open(ctx context.Context, c Config) (*Cluster, error) {
 		c.Open = OpenStore
 	}
 	d := &Cluster{Config: c, collect: make(chan struct{}, 1), rebuild: make(chan struct{}, 1)}
+	if err := d.abandon(ctx); err != nil {
+		return nil, err
+	}
 	return d, d.Reload(ctx)
 }
 

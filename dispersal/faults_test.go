@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"strongroom/dispersal"
-	"strongroom/objects"
+	"strongroom/internal/durable"
 )
 
 // mode is what a node does instead of its work.
@@ -71,10 +71,6 @@ type errorFull struct{}
 func (*errorFull) Error() string { return "full" }
 func (*errorFull) Unwrap() error { return syscall.ENOSPC }
 
-func (f *faulty) Mark(ctx context.Context, id objects.NodeID) error {
-	return errors.Join(f.fault(true), f.SliceStore.Mark(ctx, id))
-}
-
 func (f *faulty) Check(ctx context.Context) error {
 	if err := f.fault(false); err != nil {
 		return err
@@ -122,13 +118,6 @@ func (f *faulty) ReadAt(ctx context.Context, name dispersal.SliceName, p []byte,
 	return f.SliceStore.ReadAt(ctx, name, p, off)
 }
 
-func (f *faulty) Stat(ctx context.Context, name dispersal.SliceName) (dispersal.SliceInfo, error) {
-	if err := f.fault(false); err != nil {
-		return dispersal.SliceInfo{}, err
-	}
-	return f.SliceStore.Stat(ctx, name)
-}
-
 func (f *faulty) Remove(ctx context.Context, name dispersal.SliceName) error {
 	if err := f.fault(false); err != nil {
 		return err
@@ -149,3 +138,20 @@ func (f *faulty) Space(ctx context.Context) (int64, int64, error) {
 	}
 	return f.SliceStore.Space(ctx)
 }
+
+// unsynced is the machine's file system without its syncs, which tests that lose no power can do without.
+type unsynced struct{ dispersal.Disk }
+
+func (unsynced) SyncFolder(string) error { return nil }
+
+func (u unsynced) CreateTemp(folder, prefix string) (durable.Temp, error) {
+	f, err := u.Disk.CreateTemp(folder, prefix)
+	if err != nil {
+		return nil, err
+	}
+	return unsyncedFile{f}, nil
+}
+
+type unsyncedFile struct{ durable.Temp }
+
+func (unsyncedFile) Sync() error { return nil }

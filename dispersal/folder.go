@@ -22,6 +22,9 @@ const (
 	tempFolder   = "unfinished"
 )
 
+// markSize is how much of a mark is read, in bytes.
+const markSize = 64
+
 // syncEvery is how many bytes are written to a file between two syncs, so that what Commit has left to
 // sync does not grow with the file and no single call takes long.
 const syncEvery = 8 << 20
@@ -33,7 +36,6 @@ type Files interface {
 	Open(path string) (File, error)
 	Mkdir(path string) error // fs.ErrExist if it is there
 	ReadDir(path string) ([]fs.DirEntry, error)
-	Stat(path string) (fs.FileInfo, error)
 	// Space returns the size of the file system that has path, and what of it is free, in bytes.
 	Space(path string) (capacity, free int64, err error)
 }
@@ -62,9 +64,6 @@ func (Disk) Mkdir(path string) error { return os.Mkdir(path, 0o700) }
 // ReadDir implements Files.
 func (Disk) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
 
-// Stat implements Files.
-func (Disk) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
-
 // Folder is a SliceStore in a folder of its own.
 type Folder struct {
 	files Files
@@ -86,20 +85,9 @@ func (f *Folder) shelf(name SliceName) string {
 func (f *Folder) path(name SliceName) string { return filepath.Join(f.shelf(name), name.String()) }
 
 // Mark implements SliceStore. It makes the folder, if the folder that has it is there.
-func (f *Folder) Mark(ctx context.Context, id objects.NodeID) error {
-	if err := f.mkdir(f.root); err != nil {
-		return err
-	}
-	switch got, err := f.mark(); {
-	case err == nil && got == string(id):
-		return nil
-	case err == nil:
-		return fmt.Errorf("%w: folder %s is that of node %s", ErrAway, f.root, got)
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	for _, name := range []string{slicesFolder, tempFolder} {
-		if err := f.mkdir(filepath.Join(f.root, name)); err != nil {
+func (f *Folder) Mark(_ context.Context, id objects.NodeID) error {
+	for _, path := range []string{f.root, filepath.Join(f.root, slicesFolder), f.temps()} {
+		if err := f.mkdir(path); err != nil {
 			return err
 		}
 	}
@@ -126,32 +114,33 @@ func (f *Folder) mkdir(path string) error {
 	return f.files.SyncFolder(filepath.Dir(path))
 }
 
-// mark returns whose folder it is.
-func (f *Folder) mark() (string, error) {
+// Owner implements SliceStore.
+func (f *Folder) Owner(context.Context) (objects.NodeID, error) {
 	file, err := f.files.Open(filepath.Join(f.root, markFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
-	text := make([]byte, 64)
+	text := make([]byte, markSize)
 	n, err := file.ReadAt(text, 0)
 	if err != nil && err != io.EOF {
 		return "", err
 	}
-	return strings.TrimSpace(string(text[:n])), nil
+	return objects.NodeID(strings.TrimSpace(string(text[:n]))), nil
 }
 
 // Check implements SliceStore.
-func (f *Folder) Check(context.Context) error {
-	got, err := f.mark()
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: folder %s has no mark; is its disk mounted?", ErrAway, f.root)
-	}
-	if err != nil {
+func (f *Folder) Check(ctx context.Context) error {
+	switch owner, err := f.Owner(ctx); {
+	case err != nil:
 		return err
-	}
-	if got != string(f.id) {
-		return fmt.Errorf("%w: folder %s is that of node %s", ErrAway, f.root, got)
+	case owner == "":
+		return fmt.Errorf("%w: folder %s has no mark; is its disk mounted?", ErrAway, f.root)
+	case owner != f.id:
+		return fmt.Errorf("%w: folder %s is that of node %s", ErrAway, f.root, owner)
 	}
 	return nil
 }
@@ -210,15 +199,6 @@ func (f *Folder) ReadAt(ctx context.Context, name SliceName, p []byte, off int64
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// Stat implements SliceStore.
-func (f *Folder) Stat(ctx context.Context, name SliceName) (SliceInfo, error) {
-	info, err := f.files.Stat(f.path(name))
-	if err != nil {
-		return SliceInfo{}, f.absent(ctx, err)
-	}
-	return SliceInfo{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil
 }
 
 // Remove implements SliceStore. A removal that is lost with the power leaves an orphan, which is found

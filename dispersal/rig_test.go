@@ -38,7 +38,7 @@ type rig struct {
 // newRig starts a cluster with count nodes, each a site of its own unless sites says otherwise.
 func newRig(t *testing.T, count int, change ...func(*dispersal.Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, catalog: newCatalog(t), root: t.TempDir(), stores: map[objects.NodeID]*faulty{}, files: dispersal.Disk{}}
+	r := &rig{t: t, catalog: newCatalog(t), root: t.TempDir(), stores: map[objects.NodeID]*faulty{}, files: unsynced{}}
 	for i := range count {
 		r.add(i)
 	}

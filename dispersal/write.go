@@ -44,6 +44,7 @@ func (c *Cluster) Write(ctx context.Context, id objects.BlobID, p objects.Profil
 	if err := c.Catalog.ReserveBlob(ctx, b); err != nil {
 		return nil, fmt.Errorf("reserving blob %s: %w", id, err)
 	}
+	b.Revision++ // as the catalog has it now
 	w := &writer{c: c, ctx: ctx, profile: p, blob: b, coder: coder, began: c.Now(), ended: make(chan *slot, len(targets))}
 	for i, n := range targets {
 		w.slots = append(w.slots, w.start(i, n))
@@ -143,6 +144,9 @@ func (s *slot) write(ctx context.Context) error {
 			return ctx.Err()
 		case st, more := <-s.queue:
 			if !more {
+				if err := ctx.Err(); err != nil {
+					return err // it was given up, and does not have every segment
+				}
 				return to.Commit()
 			}
 			_, err := to.Write(st.block(s.name.Index))

@@ -216,10 +216,10 @@ func passes(err error) bool {
 		return false
 	}
 	switch fault.KindOf(err) {
-	case fault.Internal, fault.Unavailable, fault.Stale, fault.Conflict:
+	case fault.Internal, fault.Unavailable, fault.Stale:
 		return true
 	}
-	return false
+	return errors.Is(err, ErrBusy)
 }
 
 // explained is what the owner of a bucket may hear of a failure.

@@ -68,15 +68,17 @@ type KeyService struct {
 	Poll       time.Duration `yaml:"poll"`         // of key states, for kind ibm; default 30s
 }
 
+// The embedded storage nodes: so many folders below one in the data folder.
 const (
 	localSite   = "local"
+	nodesFolder = "nodes"
 	folderNodes = 6
 )
 
 func (o *Objects) complete(data string) error {
 	if len(o.Nodes) == 0 {
 		for i := 1; i <= folderNodes; i++ {
-			folder := url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(data, "nodes", fmt.Sprint(i)))}
+			folder := url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(data, nodesFolder, fmt.Sprint(i)))}
 			o.Nodes = append(o.Nodes, StorageNode{Name: fmt.Sprintf("local-%d", i), URL: folder.String()})
 		}
 	}
@@ -197,9 +199,15 @@ func fitting(nodes int, spread bool) objects.Profile {
 }
 
 // domains are those below which each bucket has a host name of its own.
-func (c *Config) domains() []string {
-	if c.S3Domain == "" {
+func (c *Config) domains() []string { return given(c.S3Domain) }
+
+// websiteDomains are the domains below which buckets are served as websites.
+func (c *Config) websiteDomains() []string { return given(c.WebsiteDomain) }
+
+// given is a list of one domain, or of none.
+func given(domain string) []string {
+	if domain == "" {
 		return nil
 	}
-	return []string{c.S3Domain}
+	return []string{domain}
 }

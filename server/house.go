@@ -45,6 +45,7 @@ const (
 	settingKMS      = "bootstrap-kms-instance"
 	settingCOS      = "bootstrap-cos-instance"
 	settingKey      = "bootstrap-api-key"
+	settingNodes    = "bootstrap-storage-nodes"
 )
 
 // ibmIssuer is the issuer of IBM's own tokens.

@@ -140,6 +140,7 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 	}
 	s.routes = append(s.routes, httpface.Mount(s3mux, s3.New(s3.Config{
 		Objects: h.objects, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log, Domains: h.config.domains(),
+		InstanceOf: h.storageOf, WebsiteDomains: h.config.websiteDomains(),
 	}))...)
 
 	control.faces = faces
@@ -239,6 +240,14 @@ func (h *house) jobs() []job {
 		{"forgetting old requests", every(forgetEvery, h.keys.ForgetRepeats)},
 		{"forgetting old metrics", every(forgetEvery, h.keys.SweepMetrics)},
 		{"reconciling buckets", every(reconcileEvery, h.objects.Reconcile)},
+		{"working on buckets", h.objects.RunJobs},
+		{"following rotations of root keys", every(followEvery, h.objects.FollowRotations)},
+		{"applying lifecycle rules", every(lifecycleEvery, h.objects.RunLifecycle)},
+		{"forgetting old uploads", every(forgetEvery, h.objects.Forget)},
+		{"watching storage nodes", h.cluster.Monitor},
+		{"removing dead slices", h.cluster.Collect},
+		{"rebuilding slices", h.cluster.Rebuild},
+		{"verifying slices", h.cluster.Scrub},
 	}
 }
 

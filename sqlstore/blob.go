@@ -16,7 +16,7 @@ const blobColumns = `id, state, profile, data, total, all_or_nothing, segment, s
 func (s *Objects) ReserveBlob(ctx context.Context, b objects.Blob) error {
 	b.State, b.Revision = objects.BlobWriting, 1
 	row := blobRow(b)
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `INSERT INTO blobs (`+blobColumns+`) VALUES (`+placeholders(1, len(row))+`)
 			ON CONFLICT (id) DO NOTHING`, row...)
 		if err == nil && n == 0 {
@@ -28,7 +28,7 @@ func (s *Objects) ReserveBlob(ctx context.Context, b objects.Blob) error {
 
 // AbandonBlob implements objects.BlobCatalog.
 func (s *Objects) AbandonBlob(ctx context.Context, id objects.BlobID) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `UPDATE blobs SET state = $1, server = '', revision = revision + 1 WHERE id = $2 AND state = $3`,
 			int(objects.BlobDead), id[:], int(objects.BlobWriting))
 		return err
@@ -37,7 +37,7 @@ func (s *Objects) AbandonBlob(ctx context.Context, id objects.BlobID) error {
 
 // AbandonWritten implements objects.BlobCatalog.
 func (s *Objects) AbandonWritten(ctx context.Context, server string) (n int64, err error) {
-	err = s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	err = s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		n, err = t.exec(ctx, `UPDATE blobs SET state = $1, server = '', revision = revision + 1 WHERE server = $2 AND state = 0`,
 			int(objects.BlobDead), server)
 		return err
@@ -47,27 +47,27 @@ func (s *Objects) AbandonWritten(ctx context.Context, server string) (n int64, e
 
 // Blob implements objects.BlobCatalog.
 func (s *Objects) Blob(ctx context.Context, id objects.BlobID) (objects.Blob, error) {
-	b, err := scanBlob(s.db.queryRow(ctx, `SELECT `+blobColumns+` FROM blobs WHERE id = $1`, id[:]))
+	b, err := scanBlob(s.read.queryRow(ctx, `SELECT `+blobColumns+` FROM blobs WHERE id = $1`, id[:]))
 	return b, absent(err)
 }
 
 // BlobsAfter implements objects.BlobCatalog.
 func (s *Objects) BlobsAfter(ctx context.Context, state objects.BlobState, after objects.BlobID, limit int) ([]objects.Blob, error) {
-	rows, err := s.db.query(ctx, `SELECT `+blobColumns+` FROM blobs WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3`,
+	rows, err := s.read.query(ctx, `SELECT `+blobColumns+` FROM blobs WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3`,
 		int(state), after[:], limit)
 	return collect(rows, err, scanBlob)
 }
 
 // Incomplete implements objects.BlobCatalog.
 func (s *Objects) Incomplete(ctx context.Context, limit int) ([]objects.Blob, error) {
-	rows, err := s.db.query(ctx, `SELECT `+blobColumns+` FROM blobs
+	rows, err := s.read.query(ctx, `SELECT `+blobColumns+` FROM blobs
 		WHERE state = 1 AND missing <> 0 ORDER BY spare, id LIMIT $1`, limit)
 	return collect(rows, err, scanBlob)
 }
 
 // MarkMissing implements objects.BlobCatalog.
 func (s *Objects) MarkMissing(ctx context.Context, id objects.BlobID, slices map[int]objects.NodeID) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		b, err := scanBlob(t.queryRow(ctx, `SELECT `+blobColumns+` FROM blobs WHERE id = $1`, id[:]))
 		if err != nil {
 			return absent(err)
@@ -87,7 +87,7 @@ func (s *Objects) MarkMissing(ctx context.Context, id objects.BlobID, slices map
 
 // MoveBlob implements objects.BlobCatalog.
 func (s *Objects) MoveBlob(ctx context.Context, b objects.Blob) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		err := t.swap(ctx, `UPDATE blobs SET nodes = $2, missing = $3, spare = $4, revision = $5 + 1
 			WHERE id = $1 AND revision = $5 AND state = $6`, b.ID[:], joinNodes(b.Nodes), int64(b.Missing), spare(b),
 			b.Revision, int(objects.BlobLive))
@@ -97,7 +97,7 @@ func (s *Objects) MoveBlob(ctx context.Context, b objects.Blob) error {
 
 // DropBlob implements objects.BlobCatalog.
 func (s *Objects) DropBlob(ctx context.Context, id objects.BlobID) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM blobs WHERE id = $1 AND state = $2`, id[:], int(objects.BlobDead))
 		return err
 	})
@@ -105,7 +105,7 @@ func (s *Objects) DropBlob(ctx context.Context, id objects.BlobID) error {
 
 // CountBlobs implements objects.BlobCatalog.
 func (s *Objects) CountBlobs(ctx context.Context) (blobs, bytes int64, err error) {
-	err = s.db.queryRow(ctx, `SELECT count(*), COALESCE(sum(size), 0) FROM blobs WHERE state = $1`,
+	err = s.read.queryRow(ctx, `SELECT count(*), COALESCE(sum(size), 0) FROM blobs WHERE state = $1`,
 		int(objects.BlobLive)).Scan(&blobs, &bytes)
 	return blobs, bytes, err
 }

@@ -12,12 +12,15 @@ import (
 )
 
 // Objects keeps what the object store needs; it is an objects.Store.
-type Objects struct{ db *DB }
+type Objects struct {
+	db   *DB
+	read querier
+}
 
 var _ objects.Store = (*Objects)(nil)
 
 // Objects returns the store of the object store.
-func (db *DB) Objects() *Objects { return &Objects{db} }
+func (db *DB) Objects() *Objects { return &Objects{db, keptReads{db}} }
 
 // bucketColumns are the columns of a bucket in the order in which scanBucket reads them.
 const bucketColumns = `id, name, instance, account, location, profile, state, created_at, updated_at,
@@ -25,13 +28,13 @@ const bucketColumns = `id, name, instance, account, location, profile, state, cr
 
 // Bucket implements objects.Store.
 func (s *Objects) Bucket(ctx context.Context, name string) (objects.Bucket, error) {
-	b, err := s.scanBucket(s.db.queryRow(ctx, `SELECT `+bucketColumns+` FROM buckets WHERE name = $1`, name))
+	b, err := s.scanBucket(s.read.queryRow(ctx, `SELECT `+bucketColumns+` FROM buckets WHERE name = $1`, name))
 	return b, absent(err)
 }
 
 // BucketByID implements objects.Store.
 func (s *Objects) BucketByID(ctx context.Context, id objects.BucketID) (objects.Bucket, error) {
-	b, err := s.scanBucket(s.db.queryRow(ctx, `SELECT `+bucketColumns+` FROM buckets WHERE id = $1`, string(id)))
+	b, err := s.scanBucket(s.read.queryRow(ctx, `SELECT `+bucketColumns+` FROM buckets WHERE id = $1`, string(id)))
 	return b, absent(err)
 }
 
@@ -41,7 +44,7 @@ func (s *Objects) Buckets(ctx context.Context, l objects.ListBuckets) ([]objects
 	if next, ok := successor(l.Prefix); ok {
 		end, args = ` AND name < $6`, append(args, next)
 	}
-	rows, err := s.db.query(ctx, `SELECT `+bucketColumns+` FROM buckets
+	rows, err := s.read.query(ctx, `SELECT `+bucketColumns+` FROM buckets
 		WHERE instance = $1 AND state = $2 AND name > $3 AND name >= $4`+end+`
 		ORDER BY name LIMIT $5`, args...)
 	return collect(rows, err, s.scanBucket)
@@ -57,13 +60,13 @@ func unlimited(limit int) int64 {
 
 // BucketsAfter implements objects.Store.
 func (s *Objects) BucketsAfter(ctx context.Context, after objects.BucketID, limit int) ([]objects.Bucket, error) {
-	rows, err := s.db.query(ctx, `SELECT `+bucketColumns+` FROM buckets WHERE id > $1 ORDER BY id LIMIT $2`, string(after), limit)
+	rows, err := s.read.query(ctx, `SELECT `+bucketColumns+` FROM buckets WHERE id > $1 ORDER BY id LIMIT $2`, string(after), limit)
 	return collect(rows, err, s.scanBucket)
 }
 
 // CountBuckets implements objects.Store.
 func (s *Objects) CountBuckets(ctx context.Context, instance objects.InstanceID) (n int, err error) {
-	err = s.db.queryRow(ctx, `SELECT count(*) FROM buckets WHERE instance = $1 AND state <> 'deleting'`, string(instance)).Scan(&n)
+	err = s.read.queryRow(ctx, `SELECT count(*) FROM buckets WHERE instance = $1 AND state <> 'deleting'`, string(instance)).Scan(&n)
 	return n, err
 }
 
@@ -74,7 +77,7 @@ func (s *Objects) CreateBucket(ctx context.Context, b objects.Bucket, k objects.
 	if err != nil {
 		return err
 	}
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		var owner objects.InstanceID
 		err := t.queryRow(ctx, `SELECT instance FROM buckets WHERE name = $1`, b.Name).Scan(&owner)
 		switch {
@@ -104,7 +107,7 @@ func (s *Objects) UpdateBucket(ctx context.Context, b objects.Bucket, ev *audit.
 	if err != nil {
 		return err
 	}
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		err := t.swap(ctx, `
 			UPDATE buckets SET name = $2, instance = $3, account = $4, location = $5, profile = $6, state = $7,
 				created_at = $8, updated_at = $9, key = $10, opaque_etags = $11, config = $12, revision = $13, mac = $14
@@ -137,7 +140,7 @@ func (t *tx) gone(ctx context.Context, err error, q string, args ...any) error {
 
 // RemoveBucket implements objects.Store.
 func (s *Objects) RemoveBucket(ctx context.Context, b objects.Bucket, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		id := string(b.ID)
 		err := t.swap(ctx, `DELETE FROM buckets WHERE id = $1 AND revision = $2`, id, b.Revision)
 		if err != nil {

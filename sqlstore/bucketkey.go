@@ -13,20 +13,20 @@ const bucketKeyColumns = `bucket, id, root, ciphertext, root_version, alias, fre
 
 // BucketKeys implements objects.Store.
 func (s *Objects) BucketKeys(ctx context.Context, id objects.BucketID) ([]objects.BucketKey, error) {
-	rows, err := s.db.query(ctx, `SELECT `+bucketKeyColumns+` FROM bucket_keys WHERE bucket = $1 ORDER BY created_at, id`, string(id))
+	rows, err := s.read.query(ctx, `SELECT `+bucketKeyColumns+` FROM bucket_keys WHERE bucket = $1 ORDER BY created_at, id`, string(id))
 	return collect(rows, err, s.scanBucketKey)
 }
 
 // BucketKey implements objects.Store.
 func (s *Objects) BucketKey(ctx context.Context, id objects.BucketID, key objects.BucketKeyID) (objects.BucketKey, error) {
-	k, err := s.scanBucketKey(s.db.queryRow(ctx,
+	k, err := s.scanBucketKey(s.read.queryRow(ctx,
 		`SELECT `+bucketKeyColumns+` FROM bucket_keys WHERE bucket = $1 AND id = $2`, string(id), string(key)))
 	return k, absent(err)
 }
 
 // AddBucketKey implements objects.Store.
 func (s *Objects) AddBucketKey(ctx context.Context, k objects.BucketKey, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		if err := t.changedBucket(ctx, k.Bucket); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (s *Objects) insertBucketKey(ctx context.Context, t *tx, k objects.BucketKe
 // UpdateBucketKey implements objects.Store.
 func (s *Objects) UpdateBucketKey(ctx context.Context, k objects.BucketKey, ev *audit.Event) error {
 	k.Revision++
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		if err := t.changedBucket(ctx, k.Bucket); err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (t *tx) bucketKeyGone(ctx context.Context, k objects.BucketKey, err error) 
 
 // RemoveBucketKey implements objects.Store.
 func (s *Objects) RemoveBucketKey(ctx context.Context, k objects.BucketKey, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		if err := t.changedBucket(ctx, k.Bucket); err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func (t *tx) countIn(ctx context.Context, bucket objects.BucketID, key objects.B
 
 // Usage implements objects.Store.
 func (s *Objects) Usage(ctx context.Context, id objects.BucketID) (u objects.Usage, err error) {
-	err = s.db.queryRow(ctx, `
+	err = s.read.queryRow(ctx, `
 		SELECT CAST(COALESCE(sum(u.objects), 0) AS BIGINT), CAST(COALESCE(sum(u.bytes), 0) AS BIGINT),
 			CAST(COALESCE(sum(u.old_objects), 0) AS BIGINT), CAST(COALESCE(sum(u.old_bytes), 0) AS BIGINT),
 			CAST(COALESCE(sum(u.markers), 0) AS BIGINT), CAST(COALESCE(sum(u.uploads), 0) AS BIGINT)
@@ -116,7 +116,7 @@ func (s *Objects) Usage(ctx context.Context, id objects.BucketID) (u objects.Usa
 
 // KeyUsage implements objects.Store.
 func (s *Objects) KeyUsage(ctx context.Context, id objects.BucketID, key objects.BucketKeyID) (n, bytes int64, err error) {
-	err = s.db.queryRow(ctx, `
+	err = s.read.queryRow(ctx, `
 		SELECT CAST(COALESCE(sum(objects), 0) AS BIGINT), CAST(COALESCE(sum(bytes), 0) AS BIGINT)
 		FROM bucket_usage WHERE bucket = $1 AND key = $2`, string(id), string(key)).Scan(&n, &bytes)
 	return n, bytes, err

@@ -43,6 +43,8 @@ type DB struct {
 	statements atomic.Uint64
 	committed  chan struct{} // capacity 1; signalled when the outbox has grown
 	rosters    *rosters
+	reads      *prepared // of reader
+	writes     *prepared // of writer
 
 	closing context.Context // ends what reads in the background
 	end     context.CancelFunc
@@ -86,7 +88,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		writer: writer, reader: reader, server: o.Server, hub: o.Hub, now: o.Now, log: o.Log,
 		committed: make(chan struct{}, 1), closing: closing, end: end,
 	}
-	db.rosters = newRosters(db)
+	db.rosters, db.reads, db.writes = newRosters(db), newPrepared(reader), newPrepared(writer)
 	return db, nil
 }
 
@@ -108,8 +110,9 @@ func (db *DB) Close() error {
 	db.mu.Unlock()
 	db.end()
 	db.reading.Wait()
+	kept := errors.Join(db.reads.close(), db.writes.close())
 	_, err := db.writer.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(err, db.reader.Close(), db.writer.Close())
+	return errors.Join(kept, err, db.reader.Close(), db.writer.Close())
 }
 
 // background runs something that reads until it returns or the database is closed, and its context

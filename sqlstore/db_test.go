@@ -19,7 +19,7 @@ import (
 )
 
 // open opens the database at path and closes it with the test.
-func open(t *testing.T, path string, hub *lease.Hub) *sqlstore.DB {
+func open(t testing.TB, path string, hub *lease.Hub) *sqlstore.DB {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), sqlstore.Options{
 		Path: path, Server: "server-1", Hub: hub, Now: time.Now, Log: slog.New(slog.DiscardHandler),
@@ -31,7 +31,7 @@ func open(t *testing.T, path string, hub *lease.Hub) *sqlstore.DB {
 	return db
 }
 
-func fresh(t *testing.T) (*sqlstore.DB, *lease.Hub) {
+func fresh(t testing.TB) (*sqlstore.DB, *lease.Hub) {
 	t.Helper()
 	hub := lease.Always()
 	db := open(t, filepath.Join(t.TempDir(), "data with space?#%.db"), hub)

@@ -16,7 +16,7 @@ const rowColumns = `seq, bucket, key, version, latest, marker, size, modified_at
 
 // Latest implements objects.Store.
 func (s *Objects) Latest(ctx context.Context, bucket objects.BucketID, key string) (objects.Row, error) {
-	r, err := s.newest(ctx, s.db, bucket, key)
+	r, err := s.newest(ctx, s.read, bucket, key)
 	return r, absent(err)
 }
 
@@ -27,7 +27,7 @@ func (s *Objects) newest(ctx context.Context, from querier, bucket objects.Bucke
 
 // Version implements objects.Store.
 func (s *Objects) Version(ctx context.Context, bucket objects.BucketID, key string, id objects.VersionID) (objects.Row, error) {
-	r, err := s.version(ctx, s.db, bucket, key, id)
+	r, err := s.version(ctx, s.read, bucket, key, id)
 	return r, absent(err)
 }
 
@@ -44,7 +44,7 @@ func (s *Objects) PutVersion(ctx context.Context, p objects.PutVersion) (objects
 	if err != nil {
 		return objects.Row{}, err
 	}
-	err = s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	err = s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		var counts counts
 		old, err := s.giveWay(ctx, t, p, &counts)
 		if err != nil {
@@ -137,7 +137,7 @@ func (t *tx) rowGone(ctx context.Context, r objects.Row, err error) error {
 
 // RemoveVersion implements objects.Store.
 func (s *Objects) RemoveVersion(ctx context.Context, r objects.Row, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		var counts counts
 		// Whether it is the newest is for what is stored to say: that changes without a new revision.
 		newest, err := s.newest(ctx, t, r.Bucket, r.Key)
@@ -184,7 +184,7 @@ func (s *Objects) promote(ctx context.Context, t *tx, removed objects.Row, count
 
 // UpdateVersion implements objects.Store.
 func (s *Objects) UpdateVersion(ctx context.Context, r objects.Row, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		if err := s.updateRow(ctx, t, r); err != nil {
 			return err
 		}
@@ -194,7 +194,7 @@ func (s *Objects) UpdateVersion(ctx context.Context, r objects.Row, ev *audit.Ev
 
 // ReplaceContent implements objects.Store.
 func (s *Objects) ReplaceContent(ctx context.Context, r objects.Row, parts []objects.PartRow) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		if err := s.updateRow(ctx, t, r); err != nil {
 			return err
 		}
@@ -313,7 +313,7 @@ func (s *Objects) scanRow(row scanner) (objects.Row, error) {
 
 // PartsOf implements objects.Store.
 func (s *Objects) PartsOf(ctx context.Context, r objects.Row) ([]objects.PartRow, error) {
-	return s.db.parts(ctx, objectParts, true, r.Seq, 0, 0)
+	return parts(ctx, s.read, objectParts, true, r.Seq, 0, 0)
 }
 
 // emptyBatch removes versions of a bucket, at most limit of them, and returns how many.

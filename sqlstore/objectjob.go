@@ -14,20 +14,20 @@ const jobColumns = `id, bucket, kind, state, created_at, updated_at, body, revis
 
 // Job implements objects.Store.
 func (s *Objects) Job(ctx context.Context, id string) (objects.Job, error) {
-	j, err := s.scanJob(s.db.queryRow(ctx, `SELECT `+jobColumns+` FROM object_jobs WHERE id = $1`, id))
+	j, err := s.scanJob(s.read.queryRow(ctx, `SELECT `+jobColumns+` FROM object_jobs WHERE id = $1`, id))
 	return j, absent(err)
 }
 
 // Jobs implements objects.Store.
 func (s *Objects) Jobs(ctx context.Context, bucket objects.BucketID, limit int) ([]objects.Job, error) {
-	rows, err := s.db.query(ctx, `SELECT `+jobColumns+` FROM object_jobs WHERE bucket = $1
+	rows, err := s.read.query(ctx, `SELECT `+jobColumns+` FROM object_jobs WHERE bucket = $1
 		ORDER BY created_at DESC, id DESC LIMIT $2`, string(bucket), limit)
 	return collect(rows, err, s.scanJob)
 }
 
 // RunningJobs implements objects.Store.
 func (s *Objects) RunningJobs(ctx context.Context) ([]objects.Job, error) {
-	rows, err := s.db.query(ctx, `SELECT `+jobColumns+` FROM object_jobs WHERE state = 'running' ORDER BY id`)
+	rows, err := s.read.query(ctx, `SELECT `+jobColumns+` FROM object_jobs WHERE state = 'running' ORDER BY id`)
 	return collect(rows, err, s.scanJob)
 }
 
@@ -38,7 +38,7 @@ func (s *Objects) CreateJob(ctx context.Context, j objects.Job, ev *audit.Event)
 	if err != nil {
 		return err
 	}
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `INSERT INTO object_jobs (`+jobColumns+`) VALUES (`+placeholders(1, len(row))+`)
 			ON CONFLICT DO NOTHING`, row...)
 		if err != nil {
@@ -58,7 +58,7 @@ func (s *Objects) UpdateJob(ctx context.Context, j objects.Job) error {
 	if err != nil {
 		return err
 	}
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		err := t.swap(ctx, `
 			UPDATE object_jobs SET bucket = $2, kind = $3, state = $4, created_at = $5, updated_at = $6, body = $7,
 				revision = $8, mac = $9
@@ -69,7 +69,7 @@ func (s *Objects) UpdateJob(ctx context.Context, j objects.Job) error {
 
 // ForgetJobs implements objects.Store.
 func (s *Objects) ForgetJobs(ctx context.Context, before time.Time) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM object_jobs WHERE state <> 'running' AND updated_at < $1`, micros(before))
 		return err
 	})

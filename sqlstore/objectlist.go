@@ -121,7 +121,7 @@ func (s *Objects) page(ctx context.Context, w keyStretch, along walk) (seqs []in
 // it meets a common prefix.
 func (s *Objects) step(ctx context.Context, w *keyStretch, along walk, limit int, seqs *[]int64) (common string, err error) {
 	statement, args := w.statement(along, "key, seq", limit)
-	rows, err := s.db.query(ctx, statement, args...)
+	rows, err := s.read.query(ctx, statement, args...)
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +144,7 @@ func (s *Objects) step(ctx context.Context, w *keyStretch, along walk, limit int
 func list[T any](ctx context.Context, s *Objects, w keyStretch, along walk, columns string, scan func(scanner) (T, error), seq func(T) int64) ([]T, []string, error) {
 	if w.delimiter == "" {
 		statement, args := w.statement(along, columns, w.limit+1)
-		rows, err := s.db.query(ctx, statement, args...)
+		rows, err := s.read.query(ctx, statement, args...)
 		all, err := collect(rows, err, scan)
 		return all, nil, err
 	}
@@ -224,7 +224,7 @@ func (s *Objects) VersionsAfter(ctx context.Context, bucket objects.BucketID, by
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := s.db.query(ctx, `SELECT `+rowColumns+` FROM objects
+	rows, err := s.read.query(ctx, `SELECT `+rowColumns+` FROM objects
 		WHERE bucket = $1 AND key >= $2 AND (key > $2 OR seq > $3) AND ($4 = '' OR sealed_by = $4)
 		ORDER BY key, seq LIMIT $5`, string(bucket), key, seq, string(by), limit)
 	all, err := collect(rows, err, s.scanRow)
@@ -251,7 +251,7 @@ func parseCursor(cursor string) (key []byte, seq int64, err error) {
 
 // EmptyBucket implements objects.Store.
 func (s *Objects) EmptyBucket(ctx context.Context, id objects.BucketID, limit int) (more bool, err error) {
-	err = s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	err = s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		n, err := s.emptyBatch(ctx, t, id, limit)
 		if err != nil {
 			return err

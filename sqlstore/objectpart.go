@@ -70,12 +70,12 @@ func blobID(b []byte) (id objects.BlobID, err error) {
 
 // parts reads parts of a version or upload in the order of their numbers, after a number; a limit
 // of zero is none. Embedded blobs come with their content if that is wanted.
-func (db *DB) parts(ctx context.Context, of partTable, content bool, owner int64, after, limit int) ([]objects.PartRow, error) {
+func parts(ctx context.Context, from querier, of partTable, content bool, owner int64, after, limit int) ([]objects.PartRow, error) {
 	inline := `NULL`
 	if content {
 		inline = `c.content`
 	}
-	rows, err := db.query(ctx, `
+	rows, err := from.query(ctx, `
 		SELECT p.number, p.size, p.write, p.modified_at, p.record, p.blob,
 			b.state, COALESCE(b.profile, c.profile), COALESCE(b.data, c.data), COALESCE(b.total, c.total),
 			COALESCE(b.all_or_nothing, c.all_or_nothing), COALESCE(b.segment, c.segment), COALESCE(b.size, length(c.content)),

@@ -37,22 +37,37 @@ type tx struct {
 	now     time.Time // one clock reading for the whole transaction
 	changes []lease.Change
 	events  bool
+
+	kept  *prepared // statements that are kept, in a transaction of updateKept
+	parse []string  // that were not among them
 }
 
 func (t *tx) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
 	t.db.statements.Add(1)
+	if s := t.keep(ctx, q); s != nil {
+		return s.QueryContext(ctx, args...)
+	}
 	return t.QueryContext(ctx, q, args...)
 }
 
 func (t *tx) queryRow(ctx context.Context, q string, args ...any) *sql.Row {
 	t.db.statements.Add(1)
+	if s := t.keep(ctx, q); s != nil {
+		return s.QueryRowContext(ctx, args...)
+	}
 	return t.QueryRowContext(ctx, q, args...)
 }
 
 // exec runs a statement and returns how many rows it touched.
 func (t *tx) exec(ctx context.Context, q string, args ...any) (int64, error) {
 	t.db.statements.Add(1)
-	res, err := t.ExecContext(ctx, q, args...)
+	var res sql.Result
+	var err error
+	if s := t.keep(ctx, q); s != nil {
+		res, err = s.ExecContext(ctx, args...)
+	} else {
+		res, err = t.ExecContext(ctx, q, args...)
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -25,7 +25,7 @@ type storedUpload struct {
 
 // Upload implements objects.Store.
 func (s *Objects) Upload(ctx context.Context, bucket objects.BucketID, key string, id objects.UploadID) (objects.UploadRow, error) {
-	u, err := s.upload(ctx, s.db, bucket, key, id)
+	u, err := s.upload(ctx, s.read, bucket, key, id)
 	return u.UploadRow, err
 }
 
@@ -60,7 +60,7 @@ func (s *Objects) CreateUpload(ctx context.Context, u objects.UploadRow, ev *aud
 	if err != nil {
 		return err
 	}
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `
 			INSERT INTO uploads (id, bucket, key, initiator, started_at, algorithm, composite, customer_md5, write,
 				sealed_by, data_key, record, attributes, customer, completed, completed_at, revision, mac)
@@ -82,7 +82,7 @@ func (s *Objects) CreateUpload(ctx context.Context, u objects.UploadRow, ev *aud
 
 // PutPart implements objects.Store.
 func (s *Objects) PutPart(ctx context.Context, u objects.UploadRow, p objects.PartRow, quota int64, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		was, err := s.open(ctx, t, u.BucketID, u.Key, u.ID)
 		if err != nil {
 			return err
@@ -114,16 +114,16 @@ func (s *Objects) PutPart(ctx context.Context, u objects.UploadRow, p objects.Pa
 
 // UploadParts implements objects.Store.
 func (s *Objects) UploadParts(ctx context.Context, u objects.UploadRow, after, limit int) ([]objects.PartRow, error) {
-	was, err := s.upload(ctx, s.db, u.BucketID, u.Key, u.ID)
+	was, err := s.upload(ctx, s.read, u.BucketID, u.Key, u.ID)
 	if err != nil {
 		return nil, err
 	}
-	return s.db.parts(ctx, uploadParts, false, was.seq, after, limit)
+	return parts(ctx, s.read, uploadParts, false, was.seq, after, limit)
 }
 
 // RemoveUpload implements objects.Store.
 func (s *Objects) RemoveUpload(ctx context.Context, u objects.UploadRow, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		was, err := s.openAt(ctx, t, u)
 		if err != nil {
 			return err
@@ -159,7 +159,7 @@ func (s *Objects) dropUpload(ctx context.Context, t *tx, u storedUpload, counts 
 
 // UpdateUpload implements objects.Store.
 func (s *Objects) UpdateUpload(ctx context.Context, u objects.UploadRow) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		was, err := s.openAt(ctx, t, u)
 		if err != nil {
 			return err
@@ -210,7 +210,7 @@ func (s *Objects) completeUpload(ctx context.Context, t *tx, p objects.PutVersio
 
 // ForgetUploads implements objects.Store.
 func (s *Objects) ForgetUploads(ctx context.Context, before time.Time) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
+	return s.db.updateKept(ctx, func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM uploads WHERE completed <> '' AND completed_at < $1`, micros(before))
 		return err
 	})

@@ -219,7 +219,7 @@ func TestDigestsThatAreRequired(t *testing.T) {
 }
 
 // TestWhatIsNotOffered: nothing of it is taken for the operation without the parameter.
-func TestWhatIsNotOffered(t *testing.T) {
+func TestSubResourcesThatAreNotOffered(t *testing.T) {
 	h := newBucketHouse(t)
 	for _, sub := range []string{
 		"policy", "tagging", "notification", "accelerate", "inventory", "metrics", "analytics", "ownershipControls", "requestPayment",
