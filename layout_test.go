@@ -57,6 +57,7 @@ var layout = []room{
 
 	{"sqlstore", engines, []string{domain, ground, "internal/lease"}},
 	{"dispersal", engines, []string{"objects", ground, "internal/durable"}},
+	{"objects/rootkeyhttp", engines, []string{"objects", "iam", ground}},
 	{"custody/software", engines, []string{"custody", "crn", "fault"}},
 	{"custody/recovery", engines, []string{"custody"}},
 	{"custody/pkcs11", engines, []string{"custody", "crn", "fault"}},

@@ -176,6 +176,7 @@ type KeyFilter struct {
 	Service       string
 	UpdatedFrom   time.Time // inclusive
 	UpdatedTo     time.Time // inclusive
+	APIKey        iam.APIKeyID
 }
 
 // Keys lists the resource keys of the caller's account that it may retrieve,

@@ -152,3 +152,9 @@ func (h *house) openStorage(operator iam.AccountID) {
 		Operator: operator, Now: h.now,
 	})
 }
+
+// storageOf returns the object storage instance that a caller means who names none.
+func (h *house) storageOf(ctx context.Context, who iam.Caller) (objects.InstanceID, error) {
+	id, err := h.resources.InstanceOf(ctx, who, crn.ObjectStorage)
+	return objects.InstanceID(id), err
+}

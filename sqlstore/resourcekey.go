@@ -58,6 +58,7 @@ func (r *Resources) Keys(ctx context.Context, account iam.AccountID, f resource.
 	given(&w, `resource_keys.name = ?`, f.Name, f.Name)
 	given(&w, `instances.resource_group = ?`, f.ResourceGroup, string(f.ResourceGroup))
 	given(&w, `instances.service = ?`, f.Service, f.Service)
+	given(&w, `resource_keys.api_key = ?`, f.APIKey, string(f.APIKey))
 	w.between(`resource_keys.updated_at`, f.UpdatedFrom, f.UpdatedTo)
 	rows, err := r.db.query(ctx, resourceKeySelect+w.page("resource_keys", "guid", p), w.args...)
 	return collect(rows, err, r.scanResourceKey)

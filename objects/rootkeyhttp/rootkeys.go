@@ -1,0 +1,187 @@
+package rootkeyhttp
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"strongroom/crn"
+	"strongroom/custody"
+	"strongroom/iam"
+	"strongroom/objects"
+)
+
+// keySize is the size in bytes of the keys that Generate draws.
+const keySize = 32
+
+// States of a key on the wire.
+const (
+	active      = 1
+	deactivated = 3
+	destroyed   = 5
+)
+
+// keyVersion names a version on the wire.
+type keyVersion struct {
+	ID string `json:"id"`
+}
+
+// metadata is what the client reads of a key.
+type metadata struct {
+	Resources []struct {
+		ID          string     `json:"id"`
+		CRN         string     `json:"crn"`
+		State       int        `json:"state"`
+		Extractable bool       `json:"extractable"`
+		Deleted     bool       `json:"deleted"`
+		KeyVersion  keyVersion `json:"keyVersion"`
+	} `json:"resources"`
+}
+
+// wrapping is the body of a request to wrap, unwrap or rewrap, and the answer to it.
+type wrapping struct {
+	Plaintext  string      `json:"plaintext,omitempty"`
+	Ciphertext string      `json:"ciphertext,omitempty"`
+	AAD        []string    `json:"aad,omitempty"`
+	Version    *keyVersion `json:"keyVersion,omitempty"`
+	Rewrapped  *keyVersion `json:"rewrappedKeyVersion,omitempty"`
+}
+
+// Describe implements objects.RootKeys.
+func (c *Client) Describe(ctx context.Context, _ iam.Caller, _, root crn.CRN) (crn.CRN, error) {
+	if root.Service != crn.KeyProtect || root.Type != "key" || root.Resource == "" {
+		return crn.CRN{}, objects.ErrRootUnknown
+	}
+	var m metadata
+	if err := c.call(ctx, http.MethodGet, root, "/metadata", nil, &m); err != nil {
+		return crn.CRN{}, choice(err)
+	}
+	if len(m.Resources) != 1 {
+		return crn.CRN{}, errProtocol
+	}
+	k := m.Resources[0]
+	is, err := crn.Parse(k.CRN)
+	switch {
+	case err != nil:
+		return crn.CRN{}, errProtocol
+	case is.Child("", "") != root.Child("", ""), k.Deleted, k.State == destroyed:
+		return crn.CRN{}, objects.ErrRootUnknown
+	case k.Extractable, k.State != active:
+		return crn.CRN{}, objects.ErrRootUnusable
+	}
+	return is, nil
+}
+
+// errProtocol says that an answer is not what the protocol says it is.
+var errProtocol = fmt.Errorf("%w: it answers something else than its protocol says", objects.ErrRootService)
+
+// Generate implements objects.RootKeys. The key is drawn here, so that it is one of ours whatever the
+// service does.
+func (c *Client) Generate(ctx context.Context, _ iam.Caller, _, root crn.CRN, aad []string) (custody.Secret, objects.WrappedKey, error) {
+	key := custody.RandomSecret(keySize)
+	var w wrapping
+	body := wrapping{Plaintext: base64.StdEncoding.EncodeToString(key.Reveal()), AAD: aad}
+	err := c.call(ctx, http.MethodPost, root, "/actions/wrap", body, &w)
+	switch {
+	case err != nil:
+		err = choice(err)
+	case w.Ciphertext == "" || w.Version == nil:
+		err = errProtocol
+	default:
+		return key, objects.WrappedKey{Ciphertext: w.Ciphertext, Version: w.Version.ID}, nil
+	}
+	key.Wipe()
+	return custody.Secret{}, objects.WrappedKey{}, err
+}
+
+// Unwrap implements objects.RootKeys.
+func (c *Client) Unwrap(ctx context.Context, _ iam.Caller, _, root crn.CRN, w objects.WrappedKey, aad []string) (custody.Secret, *objects.WrappedKey, error) {
+	var out wrapping
+	err := c.call(ctx, http.MethodPost, root, "/actions/unwrap", wrapping{Ciphertext: w.Ciphertext, AAD: aad}, &out)
+	if err != nil {
+		return custody.Secret{}, nil, c.use(ctx, root, err)
+	}
+	key, err := base64.StdEncoding.DecodeString(out.Plaintext)
+	if err != nil || len(key) != keySize {
+		clear(key)
+		return custody.Secret{}, nil, errProtocol
+	}
+	if out.Rewrapped == nil || out.Ciphertext == "" {
+		return custody.NewSecret(key), nil, nil
+	}
+	return custody.NewSecret(key), &objects.WrappedKey{Ciphertext: out.Ciphertext, Version: out.Rewrapped.ID}, nil
+}
+
+// Rewrap implements objects.RootKeys.
+func (c *Client) Rewrap(ctx context.Context, _, root crn.CRN, w objects.WrappedKey, aad []string) (objects.WrappedKey, error) {
+	var out wrapping
+	err := c.call(ctx, http.MethodPost, root, "/actions/rewrap", wrapping{Ciphertext: w.Ciphertext, AAD: aad}, &out)
+	switch {
+	case err != nil:
+		return objects.WrappedKey{}, c.use(ctx, root, err)
+	case out.Ciphertext == "" || out.Rewrapped == nil:
+		return objects.WrappedKey{}, errProtocol
+	}
+	return objects.WrappedKey{Ciphertext: out.Ciphertext, Version: out.Rewrapped.ID}, nil
+}
+
+// Register implements objects.RootKeys: it does nothing, as the service lets only IBM's own do it.
+func (c *Client) Register(context.Context, iam.Caller, crn.CRN, crn.CRN, crn.CRN, string, bool) error {
+	return nil
+}
+
+// Unregister implements objects.RootKeys: there is nothing to take back.
+func (c *Client) Unregister(context.Context, iam.Caller, crn.CRN, crn.CRN, crn.CRN) error {
+	return nil
+}
+
+// Report implements objects.RootKeys: the service has no place for it.
+func (c *Client) Report(context.Context, crn.CRN, crn.CRN, string, int64, int64) error { return nil }
+
+// choice is the failure of a root key that somebody wants to use from now on.
+func choice(err error) error {
+	switch status(err) {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone:
+		return objects.ErrRootUnknown
+	case http.StatusConflict, http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return objects.ErrRootUnusable
+	}
+	return unreachable(err)
+}
+
+// use is the failure of a root key in use. A key that is in a state which refuses it has that state asked for.
+func (c *Client) use(ctx context.Context, root crn.CRN, err error) error {
+	switch status(err) {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return objects.ErrUnauthorized
+	case http.StatusNotFound, http.StatusGone:
+		return objects.ErrRootDeleted
+	case http.StatusConflict:
+		if serr := c.refresh(ctx, root); serr != nil {
+			return serr
+		}
+		return objects.ErrRootDisabled
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return objects.ErrRootUnreadable
+	}
+	return unreachable(err)
+}
+
+// status is that of an answer which refuses; 0 for another failure.
+func status(err error) int {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r.status
+	}
+	return 0
+}
+
+// unreachable is a failure that says nothing of the key. Why is for the log.
+func unreachable(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w: %v", objects.ErrRootService, err)
+}
