@@ -145,38 +145,32 @@ func (b *Bucket) key(name SliceName) string { return slicesPrefix + name.String(
 
 // Mark implements SliceStore.
 func (b *Bucket) Mark(ctx context.Context, id objects.NodeID) error {
-	switch got, err := b.mark(ctx); {
-	case err == nil && got == string(id):
-		return nil
-	case err == nil:
-		return fmt.Errorf("%w: the bucket is that of node %s", ErrAway, got)
-	case gcerrors.Code(err) != gcerrors.NotFound:
-		return err
-	}
 	return b.bucket.WriteAll(ctx, markFile, []byte(string(id)+"\n"), options())
 }
 
-// mark returns whose bucket it is.
-func (b *Bucket) mark(ctx context.Context) (string, error) {
-	r, err := b.bucket.NewRangeReader(ctx, markFile, 0, 64, nil)
+// Owner implements SliceStore.
+func (b *Bucket) Owner(ctx context.Context) (objects.NodeID, error) {
+	r, err := b.bucket.NewRangeReader(ctx, markFile, 0, markSize, nil)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
 	defer r.Close()
 	text, err := io.ReadAll(r)
-	return strings.TrimSpace(string(text)), err
+	return objects.NodeID(strings.TrimSpace(string(text))), err
 }
 
 // Check implements SliceStore.
 func (b *Bucket) Check(ctx context.Context) error {
-	got, err := b.mark(ctx)
-	switch {
-	case gcerrors.Code(err) == gcerrors.NotFound:
-		return fmt.Errorf("%w: the bucket is not there, or has no mark", ErrAway)
+	switch owner, err := b.Owner(ctx); {
 	case err != nil:
 		return err
-	case got != string(b.id):
-		return fmt.Errorf("%w: the bucket is that of node %s", ErrAway, got)
+	case owner == "":
+		return fmt.Errorf("%w: the bucket is not there, or has no mark", ErrAway)
+	case owner != b.id:
+		return fmt.Errorf("%w: the bucket is that of node %s", ErrAway, owner)
 	}
 	return nil
 }

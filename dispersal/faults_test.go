@@ -9,7 +9,6 @@ import (
 
 	"strongroom/dispersal"
 	"strongroom/internal/durable"
-	"strongroom/objects"
 )
 
 // mode is what a node does instead of its work.
@@ -71,10 +70,6 @@ type errorFull struct{}
 
 func (*errorFull) Error() string { return "full" }
 func (*errorFull) Unwrap() error { return syscall.ENOSPC }
-
-func (f *faulty) Mark(ctx context.Context, id objects.NodeID) error {
-	return errors.Join(f.fault(true), f.SliceStore.Mark(ctx, id))
-}
 
 func (f *faulty) Check(ctx context.Context) error {
 	if err := f.fault(false); err != nil {

@@ -22,6 +22,9 @@ const (
 	tempFolder   = "unfinished"
 )
 
+// markSize is how much of a mark is read, in bytes.
+const markSize = 64
+
 // syncEvery is how many bytes are written to a file between two syncs, so that what Commit has left to
 // sync does not grow with the file and no single call takes long.
 const syncEvery = 8 << 20
@@ -82,20 +85,9 @@ func (f *Folder) shelf(name SliceName) string {
 func (f *Folder) path(name SliceName) string { return filepath.Join(f.shelf(name), name.String()) }
 
 // Mark implements SliceStore. It makes the folder, if the folder that has it is there.
-func (f *Folder) Mark(ctx context.Context, id objects.NodeID) error {
-	if err := f.mkdir(f.root); err != nil {
-		return err
-	}
-	switch got, err := f.mark(); {
-	case err == nil && got == string(id):
-		return nil
-	case err == nil:
-		return fmt.Errorf("%w: folder %s is that of node %s", ErrAway, f.root, got)
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	for _, name := range []string{slicesFolder, tempFolder} {
-		if err := f.mkdir(filepath.Join(f.root, name)); err != nil {
+func (f *Folder) Mark(_ context.Context, id objects.NodeID) error {
+	for _, path := range []string{f.root, filepath.Join(f.root, slicesFolder), f.temps()} {
+		if err := f.mkdir(path); err != nil {
 			return err
 		}
 	}
@@ -122,32 +114,33 @@ func (f *Folder) mkdir(path string) error {
 	return f.files.SyncFolder(filepath.Dir(path))
 }
 
-// mark returns whose folder it is.
-func (f *Folder) mark() (string, error) {
+// Owner implements SliceStore.
+func (f *Folder) Owner(context.Context) (objects.NodeID, error) {
 	file, err := f.files.Open(filepath.Join(f.root, markFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
-	text := make([]byte, 64)
+	text := make([]byte, markSize)
 	n, err := file.ReadAt(text, 0)
 	if err != nil && err != io.EOF {
 		return "", err
 	}
-	return strings.TrimSpace(string(text[:n])), nil
+	return objects.NodeID(strings.TrimSpace(string(text[:n]))), nil
 }
 
 // Check implements SliceStore.
-func (f *Folder) Check(context.Context) error {
-	got, err := f.mark()
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: folder %s has no mark; is its disk mounted?", ErrAway, f.root)
-	}
-	if err != nil {
+func (f *Folder) Check(ctx context.Context) error {
+	switch owner, err := f.Owner(ctx); {
+	case err != nil:
 		return err
-	}
-	if got != string(f.id) {
-		return fmt.Errorf("%w: folder %s is that of node %s", ErrAway, f.root, got)
+	case owner == "":
+		return fmt.Errorf("%w: folder %s has no mark; is its disk mounted?", ErrAway, f.root)
+	case owner != f.id:
+		return fmt.Errorf("%w: folder %s is that of node %s", ErrAway, f.root, owner)
 	}
 	return nil
 }

@@ -2,11 +2,8 @@ package dispersal
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
-
-	"strongroom/objects"
 )
 
 // Monitor tests the nodes, measures what is free on them, and reads their list again, until ctx ends.
@@ -105,56 +102,4 @@ func (c *Cluster) measure(ctx context.Context, n *node) error {
 		return context.Cause(limit)
 	}
 	return err
-}
-
-// Probe implements objects.Cluster. It marks the node as n's, which gives a new node its mark: n has its
-// ID. A node that has the mark of another is refused.
-func (c *Cluster) Probe(ctx context.Context, n objects.Node) error {
-	if n.ID == "" {
-		return objects.ErrNode.On("id", "it has none")
-	}
-	store, err := c.Open(ctx, n)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.Timing.Probe, errHung)
-	defer cancel()
-	_, err = bounded(ctx, &device{}, func(ctx context.Context) (struct{}, error) {
-		defer store.Close()
-		return struct{}{}, try(ctx, store, n.ID)
-	})
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	if err != nil {
-		return objects.ErrNode.On("url", fmt.Sprintf("the node cannot be used: %v", err))
-	}
-	return nil
-}
-
-// try writes, reads and removes a file.
-func try(ctx context.Context, store SliceStore, id objects.NodeID) error {
-	if err := store.Mark(ctx, id); err != nil {
-		return err
-	}
-	name := SliceName{Blob: objects.NewBlobID()}
-	w, err := store.Create(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if _, err := w.Write(name.Blob[:]); err != nil {
-		return err
-	}
-	if err := w.Commit(); err != nil {
-		return err
-	}
-	var got objects.BlobID
-	if err := store.ReadAt(ctx, name, got[:], 0); err != nil {
-		return err
-	}
-	if got != name.Blob {
-		return fmt.Errorf("it gave back other bytes than were written")
-	}
-	return store.Remove(ctx, name)
 }

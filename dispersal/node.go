@@ -49,7 +49,9 @@ var ErrAway = errors.New("this is not the storage node")
 // An absent file is fs.ErrNotExist only where the store is sure to be the node's: it carries a mark
 // with the node's ID, and is ErrAway without it.
 type SliceStore interface {
-	// Mark makes the store that of a node, durably. It fails if it is another's.
+	// Owner returns the ID in the store's mark, or "" if there is none.
+	Owner(ctx context.Context) (objects.NodeID, error)
+	// Mark makes the store that of a node, durably, whosever it was.
 	Mark(ctx context.Context, id objects.NodeID) error
 	// Check fails unless the store is that of the node and can be reached.
 	Check(ctx context.Context) error

@@ -284,13 +284,23 @@ func TestProbeMarksANodeAndRefusesThatOfAnother(t *testing.T) {
 			t.Errorf("a new folder: %v", err)
 		}
 	}
+	// A node that was never added, or removed, does not keep its folder.
 	n.ID = "000000fe"
-	if err := r.cluster.Probe(t.Context(), n); !errors.Is(err, objects.ErrNode) {
+	if err := r.cluster.Probe(t.Context(), n); err != nil {
+		t.Errorf("the folder of a node that nobody knows: %v", err)
+	}
+	n.URL = "file://" + r.folder(0)
+	if err := r.cluster.Probe(t.Context(), n); !errors.Is(err, dispersal.ErrAway) {
 		t.Errorf("the folder of another node: %v", err)
 	}
+	r.write(objects.Profile{Name: "1 of 1", Data: 1, Total: 1, Write: 1}, content(1, segment))
+	r.setState(0, objects.NodeRemoved)
+	if err := r.cluster.Probe(t.Context(), n); err == nil {
+		t.Error("a folder with slices of a removed node was taken")
+	}
 	n.URL = "file://" + filepath.Join(r.root, "absent", "new")
-	if err := r.cluster.Probe(t.Context(), n); !errors.Is(err, objects.ErrNode) {
-		t.Errorf("a folder in no folder: %v", err)
+	if err := r.cluster.Probe(t.Context(), n); err == nil {
+		t.Error("a folder in no folder was taken")
 	}
 	for _, url := range []string{"", "new", "file://host/new", "file:///a/../b", "gs://bucket", "s3://", "s3://key:secret@bucket", "s3://b?endpoint=ftp://h", "s3://b?x=y"} {
 		n.URL = url

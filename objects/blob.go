@@ -49,7 +49,7 @@ type Blob struct {
 	// Segment is the size in bytes of every sealed segment but the last, which may be shorter; Size that of all.
 	Segment int64
 	Size    int64
-	Nodes   []NodeID // Total of them
+	Nodes   []NodeID // Total of them; "" where there was no node for a slice yet, which is missing
 	// Missing has bit i set while slice i is known not to be good on Nodes[i].
 	Missing  uint64
 	State    BlobState

@@ -105,7 +105,9 @@ type SlicePlace struct {
 type Cluster interface {
 	// Status returns each node as it is now, and how safe the blobs are, as last counted.
 	Status(ctx context.Context) ([]NodeStatus, Health, error)
-	// Probe checks that a node can be written, read and removed from, and returns why not.
+	// Probe checks that a node can be written, read and removed from, and returns why not. It gives
+	// a new node its mark, without which the node is not used: n has its ID. The folder of a file
+	// node is made, in one that is there.
 	Probe(ctx context.Context, n Node) error
 	// Reload reads the list of nodes again, after it was changed.
 	Reload(ctx context.Context) error
