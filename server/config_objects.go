@@ -199,9 +199,15 @@ func fitting(nodes int, spread bool) objects.Profile {
 }
 
 // domains are those below which each bucket has a host name of its own.
-func (c *Config) domains() []string {
-	if c.S3Domain == "" {
+func (c *Config) domains() []string { return given(c.S3Domain) }
+
+// websiteDomains are the domains below which buckets are served as websites.
+func (c *Config) websiteDomains() []string { return given(c.WebsiteDomain) }
+
+// given is a list of one domain, or of none.
+func given(domain string) []string {
+	if domain == "" {
 		return nil
 	}
-	return []string{c.S3Domain}
+	return []string{domain}
 }

@@ -140,7 +140,7 @@ func (s *Server) mount(control *controlMux, s3mux *httpface.Router) error {
 	}
 	s.routes = append(s.routes, httpface.Mount(s3mux, s3.New(s3.Config{
 		Objects: h.objects, Identities: h.identities, Log: h.audit, Now: h.now, Logger: h.log, Domains: h.config.domains(),
-		InstanceOf: h.storageOf,
+		InstanceOf: h.storageOf, WebsiteDomains: h.config.websiteDomains(),
 	}))...)
 
 	control.faces = faces

@@ -194,8 +194,8 @@ func (c *Config) hosts() []string {
 			set[host] = true
 		}
 	}
-	if c.S3Domain != "" {
-		set[c.S3Domain], set["*."+c.S3Domain] = true, true
+	for _, domain := range append(c.domains(), c.websiteDomains()...) {
+		set[domain], set["*."+domain] = true, true
 	}
 	hosts := make([]string, 0, len(set))
 	for h := range set {

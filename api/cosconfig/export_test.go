@@ -35,4 +35,3 @@ func Actions(body string) (names []string, err error) {
 	}
 	return names, err
 }
-

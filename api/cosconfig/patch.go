@@ -125,7 +125,9 @@ func (p *metricsPatch) onto(there *objects.MetricsMonitoring) *objects.MetricsMo
 // settings are the changes that the patch asks for.
 func (p *patch) settings() ([]objects.Setting, error) {
 	var list []objects.Setting
-	add := func(action iam.Action, change objects.Change) { list = append(list, objects.Setting{Action: action, Change: change}) }
+	add := func(action iam.Action, change objects.Change) {
+		list = append(list, objects.Setting{Action: action, Change: change})
+	}
 	if p.Protection.given && p.Protection.value != nil {
 		return nil, objects.ErrNotImplement.On("protection_management", "")
 	}

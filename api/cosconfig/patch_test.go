@@ -20,7 +20,8 @@ func TestMergePatches(t *testing.T) {
 	}{
 		{"quota", `{"hard_quota":1000000}`, objects.Config{Firewall: wall}, objects.Config{Firewall: wall, Quota: 1000000}},
 		{
-			"tracking and firewall", `{"activity_tracking":{"management_events":true,"read_data_events":true,"write_data_events":true},"firewall":{"allowed_ip":["10.0.0.0/8"]}}`, objects.Config{},
+			"tracking and firewall", `{"activity_tracking":{"management_events":true,"read_data_events":true,"write_data_events":true},"firewall":{"allowed_ip":["10.0.0.0/8"]}}`,
+			objects.Config{},
 			objects.Config{
 				Activity: &objects.ActivityTracking{ReadData: true, WriteData: true, Management: true},
 				Firewall: &objects.Firewall{AllowedIP: []string{"10.0.0.0/8"}},

@@ -225,7 +225,9 @@ func TestListsOfUploads(t *testing.T) {
 func TestRemovalOfMany(t *testing.T) {
 	h := newBucketHouse(t)
 	h.outcome = []objects.Removed{
-		{Key: "a&b"}, {Key: "k", Version: "v1"}, {Key: "k", Version: "m1", Marker: true, Made: true},
+		{Key: "a&b"},
+		{Key: "k", Version: "v1"},
+		{Key: "k", Version: "m1", Marker: true, Made: true},
 		{Key: "held", Err: fmt.Errorf("removing: %w", objects.ErrProtected)},
 	}
 	const sent = `<Delete><Object><Key>a&amp;b</Key></Object><Object><VersionId>v1</VersionId><Key>k</Key></Object><Object><Key>k</Key></Object><Object><Key>held</Key><VersionId>v2</VersionId></Object>`

@@ -87,6 +87,10 @@ var samples = map[string]sample{
 	"PUT /api/v2/keys/{id}/registrations/{resource}":     {path: registered, header: kms, body: wholeRegistrationBody, service: true},
 	"DELETE /api/v2/keys/{id}/registrations/{resource}":  {path: registered, header: kms, service: true},
 
+	// Configuration of buckets.
+	"GET /v1/b/{bucket}":   {path: map[string]string{"bucket": "bucket"}},
+	"PATCH /v1/b/{bucket}": {path: map[string]string{"bucket": "bucket"}, body: `{"hard_quota":1}`},
+
 	// Transport of key material.
 	"POST /api/v2/import_token": {header: kms, body: `{}`},
 	"GET /api/v2/import_token":  {header: tokenInstance},

@@ -20,7 +20,10 @@ type thing struct {
 	public bool // its ID is no secret, and its existence none
 }
 
-const kmsPlan = "eedd3585-90c6-4c8f-be3d-062069e99fc3"
+const (
+	kmsPlan     = "eedd3585-90c6-4c8f-be3d-062069e99fc3"
+	storagePlan = "744bfc56-d12c-4866-88d5-dac9139e0e5d"
+)
 
 func prefixed(prefix string) func() string {
 	return func() string { return prefix + uuid.NewString() }
@@ -42,6 +45,7 @@ func things() map[string]thing {
 			w.must(http.MethodPost, "/v2/resource_instances/"+id+"/lock", nil, nil)
 			return id
 		}, absent: uuid.NewString},
+		"bucket":      {make: newBucket, public: true},
 		"key":         {make: func(w *world) string { return newKey(w, confidentialName, false, "") }, absent: uuid.NewString},
 		"sibling":     {make: func(w *world) string { return newKey(w, "sibling", false, "") }, absent: uuid.NewString},
 		"standardKey": {make: func(w *world) string { return newKey(w, confidentialName, true, "Y29uZmlkZW50aWFs") }, absent: uuid.NewString},
@@ -195,6 +199,33 @@ func attribute(nameOrKey, name, value string) map[string]string {
 }
 
 // newInstance does not go through must, which needs an instance.
+// newBucket makes a bucket in an object storage instance. Names of buckets are one public namespace.
+func newBucket(w *world) string {
+	w.t.Helper()
+	var made struct {
+		GUID string `json:"guid"`
+	}
+	w.must(http.MethodPost, "/v2/resource_instances", named(map[string]any{
+		"target": "global", "resource_group": w.get("defaultGroup"), "resource_plan_id": storagePlan,
+	}), &made)
+	name := "bucket-" + hex32()[:12]
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, w.r.S3URL+"/"+name, http.NoBody)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+w.owner)
+	req.Header.Set("Ibm-Service-Instance-Id", made.GUID)
+	resp, err := w.r.Client.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		w.t.Fatalf("making a bucket: status %d", resp.StatusCode)
+	}
+	return name
+}
+
 func newInstance(w *world) string {
 	w.t.Helper()
 	if _, ok := w.made["instance"]; !ok {
