@@ -2,6 +2,7 @@ package objects_test
 
 import (
 	"bytes"
+	"database/sql"
 	"io"
 	"slices"
 	"testing"
@@ -64,14 +65,15 @@ func (s *stand) get(t testing.TB, r objects.Read) ([]byte, *objects.Content, err
 	return b, c, err
 }
 
-func TestPutGet(t *testing.T) {
-	s := newStand(t, false)
-	for _, size := range []int{0, 1, 100, 1 << 20, 3<<20 + 5} {
-		content := bytes.Repeat([]byte("abcdefg"), size/7+1)[:size]
-		o := s.put(t, "key", content)
-		got, c, err := s.get(t, objects.Read{Key: "key"})
-		if err != nil || !bytes.Equal(got, content) {
-			t.Fatalf("%d: %v, %v, %v", size, o, c, err)
-		}
+// query scans the one value of a statement, run from outside.
+func (s *stand) query(t *testing.T, dest any, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+s.Path()+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(t.Context(), statement).Scan(dest); err != nil {
+		t.Fatal(err)
 	}
 }

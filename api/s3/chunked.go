@@ -2,7 +2,6 @@ package s3
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"hash"
@@ -103,6 +102,10 @@ func (c *chunks) begin() error {
 	if err != nil {
 		return err
 	}
+	text, ok := strings.CutSuffix(text, "\r")
+	if !ok {
+		return errChunk.On("", "a line does not end with CR and LF")
+	}
 	size, err := c.parseHead(text)
 	if err != nil {
 		return err
@@ -170,7 +173,7 @@ func (c *chunks) end() error {
 	return nil
 }
 
-// line reads a line of at most limit bytes, which ends with CRLF.
+// line reads a line of at most limit bytes, without the LF that ends it.
 func (c *chunks) line(limit int) (string, error) {
 	b, err := c.from.ReadSlice('\n')
 	switch {
@@ -179,15 +182,11 @@ func (c *chunks) line(limit int) (string, error) {
 	case err != nil:
 		return "", short(err)
 	}
-	text, ok := bytes.CutSuffix(b, []byte("\r\n"))
-	if !ok {
-		return "", errChunk.On("", "a line does not end with CR and LF")
-	}
-	return string(text), nil
+	return string(b[:len(b)-1]), nil
 }
 
 // readTrailer reads what follows the last chunk, to the end of the body. Some clients leave out the
-// last empty line; one puts an empty line before the signature of the trailer.
+// last empty line; one ends a line of the trailer with LF alone, and puts an empty line before its signature.
 func (c *chunks) readTrailer() error {
 	lines := sha256.New()
 	signed, ended := "", false
@@ -203,6 +202,7 @@ func (c *chunks) readTrailer() error {
 		if err != nil {
 			return err
 		}
+		text = strings.TrimSuffix(text, "\r")
 		name, value, isField := strings.Cut(text, ":")
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
 		switch {

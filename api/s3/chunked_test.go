@@ -129,6 +129,10 @@ func TestChunksUnderAttack(t *testing.T) {
 		{name: "with an empty line before the signature", form: signedTrailer, trailer: sum, good: true, do: func(_ *http.Request, p []string) []string {
 			return append(append(p[:5:5], "\r\n"), p[5:]...)
 		}},
+		{name: "with a line that ends with LF alone", form: signedTrailer, trailer: sum, good: true, do: func(_ *http.Request, p []string) []string {
+			p[4] = sum + "\n\r\n"
+			return p
+		}},
 		{name: "two chunks in another order", form: signedChunks, do: func(_ *http.Request, p []string) []string {
 			return append([]string{p[1], p[0]}, p[2:]...)
 		}},

@@ -38,8 +38,8 @@ func TestBucketAndKeyOfARequest(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotOffered: a sub-resource that is not known here must never be taken for the object.
-func TestWhatIsNotOffered(t *testing.T) {
+// TestSubResourcesOfObjects: a sub-resource that is not known here must never be taken for the object.
+func TestSubResourcesOfObjects(t *testing.T) {
 	for _, tc := range []struct {
 		method, url string
 		status      int
