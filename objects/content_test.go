@@ -141,13 +141,21 @@ func flipped(b []byte, i int) []byte {
 // checkFlips flips the bytes of the one value of a column, each by itself.
 func (s *stand) checkFlips(t *testing.T, table, column string) {
 	t.Helper()
+	db := s.outside(t)
 	var sound []byte
-	s.query(t, &sound, "SELECT "+column+" FROM "+table)
+	if err := db.QueryRowContext(t.Context(), "SELECT "+column+" FROM "+table).Scan(&sound); err != nil {
+		t.Fatal(err)
+	}
+	set := func(value []byte) {
+		if _, err := db.ExecContext(t.Context(), "UPDATE "+table+" SET "+column+" = $1", value); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := range sound {
-		s.Exec(t, "UPDATE "+table+" SET "+column+" = $1", flipped(sound, i))
+		set(flipped(sound, i))
 		s.checkDamaged(t, fmt.Sprintf("%s.%s byte %d of %d", table, column, i, len(sound)))
 	}
-	s.Exec(t, "UPDATE "+table+" SET "+column+" = $1", sound)
+	set(sound)
 }
 
 // checkDamaged fails unless the object is refused as a defect of ours, with no byte of it.

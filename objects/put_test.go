@@ -65,15 +65,14 @@ func (s *stand) get(t testing.TB, r objects.Read) ([]byte, *objects.Content, err
 	return b, c, err
 }
 
-// query scans the one value of a statement, run from outside.
-func (s *stand) query(t *testing.T, dest any, statement string) {
+// outside is a connection to the database as an intruder has it, until the test ends.
+func (s *stand) outside(t *testing.T) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+s.Path()+"?_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", "file:"+s.Path()+"?_pragma=busy_timeout(5000)&_pragma=synchronous(off)")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	if err := db.QueryRowContext(t.Context(), statement).Scan(dest); err != nil {
-		t.Fatal(err)
-	}
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
