@@ -58,7 +58,7 @@ var layout = []room{
 	{"sqlstore", engines, []string{domain, ground, "internal/lease"}},
 	{"dispersal", engines, []string{"objects", ground, "internal/durable"}},
 	{"objects/rootkeyhttp", engines, []string{"objects", "iam", ground}},
-	{"custody/software", engines, []string{"custody", "crn", "fault"}},
+	{"custody/software", engines, []string{"custody", "crn", "fault", "internal/durable"}},
 	{"custody/recovery", engines, []string{"custody"}},
 	{"custody/pkcs11", engines, []string{"custody", "crn", "fault"}},
 	{"custody/custodytest", engines, []string{"custody"}},
@@ -71,7 +71,7 @@ var layout = []room{
 	{"activity", domain, []string{"iam", ground, "internal/lease"}},
 	{"iam", domain, []string{ground, "internal/lease"}},
 
-	{"audit", ground, []string{"crn", "fault"}},
+	{"audit", ground, []string{"crn", "fault", "internal/durable"}},
 	{"backup", ground, []string{"custody"}},
 	{"custody", ground, []string{"crn", "fault"}},
 	{"crn", ground, nil},

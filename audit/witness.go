@@ -3,13 +3,14 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"strongroom/internal/durable"
 )
 
 // Witness keeps the newest checkpoint of each server where neither the database nor the data folder
@@ -44,7 +45,7 @@ func NewFolderWitness(dir string) (*FolderWitness, error) {
 }
 
 // Keep implements Witness.
-func (w *FolderWitness) Keep(_ context.Context, c Checkpoint) (err error) {
+func (w *FolderWitness) Keep(_ context.Context, c Checkpoint) error {
 	if strings.ContainsAny(c.Server, `/\`) || strings.HasPrefix(c.Server, ".") || c.Server == "" {
 		return fmt.Errorf("witness folder: server %q has no file name", c.Server)
 	}
@@ -52,28 +53,10 @@ func (w *FolderWitness) Keep(_ context.Context, c Checkpoint) (err error) {
 	if err != nil {
 		return fmt.Errorf("encoding a checkpoint: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("witness folder: %w", err)
-		}
-	}()
-	t, err := os.CreateTemp(w.dir, ".tmp-*")
-	if err != nil {
-		return err
+	if err := durable.Replace(filepath.Join(w.dir, c.Server+witnessSuffix), append(body, '\n'), 0o644); err != nil {
+		return fmt.Errorf("witness folder: %w", err)
 	}
-	defer os.Remove(t.Name()) // does nothing after the renaming
-	_, err = t.Write(append(body, '\n'))
-	if err = errors.Join(err, t.Chmod(0o644), t.Sync(), t.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(t.Name(), filepath.Join(w.dir, c.Server+witnessSuffix)); err != nil {
-		return err
-	}
-	dir, err := os.Open(w.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }
 
 // Kept implements Witness.

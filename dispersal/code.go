@@ -154,10 +154,10 @@ func (c *coder) encode(i int64, sealed []byte, only []int) (*stripe, error) {
 }
 
 // decode appends sealed segment i to dst. It takes the payloads of all slices, of which at least Data
-// are not nil.
+// are not empty; the room of empty ones is used for data shards that are computed.
 func (c *coder) decode(i int64, shards [][]byte, dst []byte) ([]byte, error) {
 	for _, s := range shards[:c.Data] {
-		if s != nil {
+		if len(s) > 0 {
 			continue
 		}
 		if err := c.code.ReconstructData(shards); err != nil {

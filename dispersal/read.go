@@ -141,6 +141,7 @@ func (r *reader) attempt(ctx context.Context, b objects.Blob, i int64, dst []byt
 	if err := g.gather(ctx); err != nil {
 		return dst, err
 	}
+	g.lend()
 	return r.coder.decode(i, g.shards, dst)
 }
 
@@ -192,7 +193,7 @@ func (g *gathering) gather(ctx context.Context) error {
 				return ctx.Err()
 			}
 			for _, a := range g.asked {
-				a.node.reads.fail(g.r.c.Now(), errHung)
+				a.node.reads.fail(g.r.c.Now())
 				g.why = append(g.why, fmt.Errorf("node %s: %w", a.node.Name, errHung))
 			}
 			return g.fail()
@@ -231,7 +232,7 @@ func (r *reader) fetch(ctx context.Context, s source, segment int64) answer {
 		s.node.reads.good()
 		err = fmt.Errorf("%w: %w", errBadSlice, err)
 	case ctx.Err() == nil:
-		s.node.reads.fail(now, err)
+		s.node.reads.fail(now)
 	}
 	return answer{s, block, err}
 }
@@ -309,6 +310,18 @@ func (c *Cluster) report(id objects.BlobID, bad map[int]objects.NodeID) {
 		}
 		wake(c.rebuild)
 	})
+}
+
+// lend provides the decoder with room for the data shards that it computes.
+func (g *gathering) lend() {
+	size := g.r.coder.header(0, g.segment).payload()
+	for s := range g.blob.Data {
+		if g.shards[s] == nil {
+			b := g.r.c.block(size)
+			g.blocks = append(g.blocks, b)
+			g.shards[s] = b[:0]
+		}
+	}
 }
 
 // release gives the blocks back that were received; a call that hangs keeps its own.

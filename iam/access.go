@@ -154,7 +154,7 @@ func (q *question) decide(ctx context.Context, as standing) error {
 	switch as {
 	case asInstance:
 		ok, err = q.authorized(ctx)
-	case asMember:
+	case asMember, asOwner:
 		ok, err = q.member(ctx)
 	}
 	if !ok && err == nil {

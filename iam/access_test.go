@@ -62,6 +62,7 @@ func TestDecisions(t *testing.T) {
 		{"operator reads the audit trail", []iam.Policy{access(string(alice), "Operator", eq("serviceName", "strongroom"))}, caller(alice), "strongroom.audit.read", iam.Object{Account: account, Service: "strongroom"}, true},
 
 		{"owner", nil, ownerOf(account), "kms.secrets.delete", key(kmsA, "r", "k1"), true},
+		{"owner purges who was granted it", []iam.Policy{access(string(alice), "KeyPurge", kms)}, ownerOf(account), "kms.secrets.purge", key(kmsA, "r", "k1"), true},
 		{"owner does not purge", nil, ownerOf(account), "kms.secrets.purge", key(kmsA, "r", "k1"), false},
 		{"owner of another account", nil, ownerOf(other), "kms.secrets.delete", key(kmsA, "r", "k1"), false},
 		{"another account", []iam.Policy{access(string(alice), "Manager", kms)}, iam.Caller{Identity: alice, Kind: iam.KindUser, Account: other}, "kms.secrets.wrap", key(kmsA, "r", "k1"), false},

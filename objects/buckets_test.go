@@ -250,6 +250,12 @@ func TestDeletionIsWholeOrNotThere(t *testing.T) {
 			if there := err == nil; there != registered || there != (n == 0 && !happens) {
 				t.Errorf("%s (%s): %v, registered %v", name, step, err, registered)
 			}
+			recorded := slices.ContainsFunc(s.Log.Take(), func(ev *audit.Event) bool {
+				return ev.Action == "cloud-object-storage.bucket.delete" && ev.Outcome == audit.Success && ev.Target.Name == name
+			})
+			if recorded != (err != nil) {
+				t.Errorf("%s (%s): recorded %v", name, step, recorded)
+			}
 		}
 	}
 	if n := s.CountRows(t, `SELECT count(*) FROM buckets WHERE state <> 'active'`); n != 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"strongroom/audit"
+	"strongroom/crn"
 	"strongroom/fault"
 	"strongroom/iam"
 )
@@ -115,7 +116,8 @@ func (s *Service) discard(ctx context.Context, id BucketID) error {
 		return fmt.Errorf("reading bucket %s: %w", id, err)
 	}
 	who, reserved := iam.ServerCaller(b.Account), b.State == BucketDeleting && s.Now().Before(b.Updated.Add(s.NameWait))
-	if b.State == BucketCreating {
+	unseen := b.State == BucketCreating
+	if unseen {
 		b.State = BucketDeleting // or its maker could still let it be seen when the registrations are gone
 		if err := s.Store.UpdateBucket(ctx, b, nil); err != nil {
 			return fmt.Errorf("storing bucket %q: %w", b.Name, err)
@@ -128,7 +130,11 @@ func (s *Service) discard(ctx context.Context, id BucketID) error {
 	if err := s.unregisterAll(ctx, who, &b); err != nil {
 		return err
 	}
-	err = s.Store.RemoveBucket(ctx, b, nil)
+	if unseen {
+		err = s.Store.RemoveBucket(ctx, b, nil)
+	} else {
+		err = s.removeByItself(ctx, who, b)
+	}
 	if errors.Is(err, ErrNotEmpty) {
 		return s.reveal(ctx, who, b)
 	}
@@ -137,3 +143,21 @@ func (s *Service) discard(ctx context.Context, id BucketID) error {
 	}
 	return nil
 }
+
+// removeByItself removes a hidden bucket, and records that the server did: who asked for it has not been
+// answered.
+func (s *Service) removeByItself(ctx context.Context, who iam.Caller, b Bucket) error {
+	action := recordedAs(ActionDeleteBucket)
+	ev := who.Event(action, audit.Target{ID: b.CRN().String(), Name: b.Name, TypeURI: typeURI(action)})
+	ev.LogSourceCRN = b.instanceCRN().String()
+	on := iam.Object{Account: b.Account, Service: crn.ObjectStorage, Instance: string(b.Instance), Type: "bucket", Resource: b.Name}
+	door := s.door
+	door.Decide = ownWork{}
+	return door.Change(ctx, who, ActionDeleteBucket, on, ev, func() error { return s.Store.RemoveBucket(ctx, b, ev) })
+}
+
+// ownWork allows what the server does by itself.
+type ownWork struct{}
+
+// Allow implements iam.Decider.
+func (ownWork) Allow(context.Context, iam.Caller, iam.Action, iam.Object) error { return nil }

@@ -42,8 +42,8 @@ type Job struct {
 	Kind      JobKind
 	State     JobState
 	Root      crn.CRN     // JobRekey: the new root key; zero for the provider's
-	From      BucketKeyID // JobRekey: keys made before this one are to be left; JobRekey only
-	To        BucketKeyID
+	From      BucketKeyID // JobRekey: the bucket's key when it was asked for
+	To        BucketKeyID // JobRekey: the new one, which may not be there yet
 	Reencrypt bool
 	Sample    int      // JobVerify: how many objects; 0 for all
 	Done      int64    // object versions worked on

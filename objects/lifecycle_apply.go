@@ -239,6 +239,6 @@ func (s *Service) byItself(ctx context.Context, at *visit, d verdict) error {
 		v.request("lifecycleRule", d.rule)
 	}
 	door := s.door
-	door.Decide = deciderFunc(func(context.Context, iam.Caller, iam.Action, iam.Object) error { return nil })
+	door.Decide = ownWork{}
 	return door.Change(ctx, v.who, d.action, v.object, v.event, func() error { return d.act(ctx, v) })
 }

@@ -77,14 +77,19 @@ func (s *Service) destroy(ctx context.Context, id BucketID) error {
 }
 
 // Reconcile finishes or undoes what a crash has interrupted: buckets that are being created or deleted.
-// What this process is at is left alone. One bucket that cannot be settled does not keep others from it.
+// What this process is at is left alone. One bucket that cannot be settled does not keep others from it,
+// and one whose root key cannot be asked about waits for another time.
 func (s *Service) Reconcile(ctx context.Context) error {
 	var failed error
 	err := s.eachBucket(ctx, func(b Bucket) error {
 		if b.State == BucketActive || s.acts.busy(string(b.ID)) {
 			return nil
 		}
-		if err := s.settle(ctx, b.ID); err != nil && fault.KindOf(err) != fault.Stale {
+		switch err := s.settle(ctx, b.ID); {
+		case err == nil, fault.KindOf(err) == fault.Stale: // another server is at it
+		case keyUnavailable(err):
+			s.Logger.WarnContext(ctx, "a bucket waits for its root key to be settled", "bucket", b.Name, "state", b.State, "error", err)
+		default:
 			failed = errors.Join(failed, err)
 		}
 		return ctx.Err()

@@ -215,7 +215,7 @@ func (c *commit) recordFor() *record {
 	rec := c.record
 	rec.Headers, rec.Tags, rec.Redirect, rec.Parts = c.Headers, c.Tags, c.Redirect, digestOf(c.parts)
 	if own := c.customer(); own != nil {
-		rec.CustomerKeyMD5 = own.MD5
+		rec.CustomerKeyMD5, rec.ETag = own.MD5, newHex32()
 	}
 	return &rec
 }

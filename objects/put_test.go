@@ -2,6 +2,7 @@ package objects_test
 
 import (
 	"bytes"
+	"database/sql"
 	"io"
 	"slices"
 	"testing"
@@ -64,14 +65,14 @@ func (s *stand) get(t testing.TB, r objects.Read) ([]byte, *objects.Content, err
 	return b, c, err
 }
 
-func TestPutGet(t *testing.T) {
-	s := newStand(t, false)
-	for _, size := range []int{0, 1, 100, 1 << 20, 3<<20 + 5} {
-		content := bytes.Repeat([]byte("abcdefg"), size/7+1)[:size]
-		o := s.put(t, "key", content)
-		got, c, err := s.get(t, objects.Read{Key: "key"})
-		if err != nil || !bytes.Equal(got, content) {
-			t.Fatalf("%d: %v, %v, %v", size, o, c, err)
-		}
+// outside is a connection to the database as an intruder has it, until the test ends.
+func (s *stand) outside(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+s.Path()+"?_pragma=busy_timeout(5000)&_pragma=synchronous(off)")
+	if err != nil {
+		t.Fatal(err)
 	}
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }

@@ -32,8 +32,9 @@ type rekeyCursor struct {
 // gets a new key, which seals new objects at once and to which a job brings those that are there. With
 // reencrypt their content is encrypted anew under new object keys as well.
 //
-// What was written with a root key of its own keeps it. Only if the bucket's new objects are under the
-// root key already, because its configuration was changed before, everything in it is moved.
+// What was written with a root key of its own keeps it. If the bucket's new objects are under the root
+// key already, because its configuration was changed before, the keys that are older than theirs are
+// left too, as one of them was the bucket's.
 func (s *Service) StartRekey(ctx context.Context, who iam.Caller, bucket, root string, reencrypt bool) (Job, error) {
 	return s.startJob(ctx, who, bucket, ActionBucketRekey, func(v *visit) (Job, error) {
 		v.request("reencrypt", reencrypt)
@@ -122,10 +123,12 @@ func (s *Service) chooseLeaving(ctx context.Context, j *Job, b *Bucket, at *reke
 		return fmt.Errorf("reading the keys of bucket %q: %w", b.Name, err)
 	}
 	i := slices.IndexFunc(keys, func(k BucketKey) bool { return k.ID == j.From })
-	everything := i >= 0 && keys[i].Root == j.Root
+	left := func(k BucketKey) bool {
+		return k.ID == j.From || k.Root == j.Root || i >= 0 && keys[i].Root == j.Root && k.Created.Before(keys[i].Created)
+	}
 	j.Total = 0
 	for _, k := range keys {
-		if k.ID == j.To || k.Pending || k.ID != j.From && k.Root != j.Root && !everything {
+		if k.ID == j.To || k.Pending || !left(k) {
 			continue
 		}
 		n, _, err := s.Store.KeyUsage(ctx, b.ID, k.ID)

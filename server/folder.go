@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/google/uuid"
+
+	"strongroom/internal/durable"
 )
 
 // folder is the data folder of a server, locked while it is open.
@@ -116,26 +118,9 @@ func (f *folder) Close() error { return f.lock.Close() }
 
 // writeFile replaces a file as a whole: readers find the old content or the new,
 // also after a loss of power.
-func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
-	t, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
+func writeFile(path string, data []byte, mode fs.FileMode) error {
+	if err := durable.Replace(path, data, mode); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("writing %s: %w", path, err), os.Remove(t.Name()))
-		}
-	}()
-	_, err = t.Write(data)
-	if err = errors.Join(err, t.Chmod(mode), t.Sync(), t.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(t.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }

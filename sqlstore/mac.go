@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
+	"sync"
 	"time"
 )
 
@@ -13,12 +15,21 @@ import (
 // internal on purpose: neither an absence nor a refusal.
 var errForged = errors.New("row authentication failed: the row was changed outside of Strongroom")
 
-// rowKey authenticates rows: HMAC-SHA-256 under a key of 32 bytes.
-type rowKey struct{ key []byte }
+// rowKey authenticates rows: HMAC-SHA-256 under a key of 32 bytes. Lists compute as many as they have
+// rows, so that what one needs is used again.
+type rowKey struct{ macs sync.Pool }
+
+// rowMAC is what computes a MAC, and the input that it collects.
+type rowMAC struct {
+	mac   hash.Hash
+	input []byte
+}
 
 // SetRowKey gives the key for row MACs, 32 bytes, and must be called once,
 // before any row that carries one is read or written.
-func (db *DB) SetRowKey(key []byte) { db.rowKey.Store(&rowKey{key: key}) }
+func (db *DB) SetRowKey(key []byte) {
+	db.rowKey.Store(&rowKey{macs: sync.Pool{New: func() any { return &rowMAC{mac: hmac.New(sha256.New, key)} }}})
+}
 
 // sum computes the MAC of a row: the table and each column, length-prefixed, so
 // that no two rows have the same input.
@@ -27,37 +38,43 @@ func (db *DB) sum(table string, columns ...any) []byte {
 	if k == nil {
 		panic("sqlstore: row used before SetRowKey")
 	}
-	m := hmac.New(sha256.New, k.key)
-	var buf []byte
-	put := func(b []byte) {
-		buf = binary.BigEndian.AppendUint64(buf[:0], uint64(len(b)))
-		m.Write(buf)
-		m.Write(b)
-	}
-	put([]byte(table))
+	m := k.macs.Get().(*rowMAC)
+	defer k.macs.Put(m)
+	in := appendField(m.input[:0], table)
 	for _, c := range columns {
 		switch v := c.(type) {
 		case string:
-			put([]byte(v))
+			in = appendField(in, v)
 		case []byte:
-			put(v)
+			in = appendField(in, v)
 		case int64:
-			put(binary.BigEndian.AppendUint64(nil, uint64(v)))
+			in = appendFixed(in, v)
 		case int:
-			put(binary.BigEndian.AppendUint64(nil, uint64(v)))
+			in = appendFixed(in, int64(v))
 		case bool:
 			if v {
-				put([]byte{1})
+				in = appendField(in, "\x01")
 			} else {
-				put([]byte{0})
+				in = appendField(in, "\x00")
 			}
 		case time.Time:
-			put(binary.BigEndian.AppendUint64(nil, uint64(micros(v))))
+			in = appendFixed(in, micros(v))
 		default:
 			panic(fmt.Sprintf("sqlstore: no MAC encoding for %T", c))
 		}
 	}
-	return m.Sum(nil)
+	m.input = in
+	m.mac.Reset()
+	m.mac.Write(in)
+	return m.mac.Sum(nil)
+}
+
+func appendField[T string | []byte](to []byte, text T) []byte {
+	return append(binary.BigEndian.AppendUint64(to, uint64(len(text))), text...)
+}
+
+func appendFixed(to []byte, n int64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(to, 8), uint64(n))
 }
 
 // check compares a row's MAC in constant time.

@@ -30,8 +30,8 @@ func manyObjects(b *testing.B) int {
 	return n
 }
 
-// fullBucket makes a bucket with many objects: a thousand folders in ten years, with as many objects
-// each, of which one in ten has an older version and one in ten was deleted.
+// fullBucket makes a bucket with many objects in a thousand folders, a hundred for each of ten years.
+// One in ten of them has an older version, and one in ten was deleted.
 func fullBucket(b *testing.B, store *sqlstore.Objects, many int) objects.BucketID {
 	b.Helper()
 	id := benchBucket(b, store)
@@ -84,8 +84,8 @@ func wantNoErr(b *testing.B, err error) {
 	}
 }
 
-// BenchmarkObjectLists asks for pages of 1,000 of a bucket with many objects. With
-// STRONGROOM_BENCH_OBJECTS=1000000 it is the measurement that docs/ tells of.
+// BenchmarkObjectLists asks for pages of 1,000 of a bucket with many objects, a million of them with
+// STRONGROOM_BENCH_OBJECTS=1000000.
 func BenchmarkObjectLists(b *testing.B) {
 	db, _ := fresh(b)
 	store := db.Objects()

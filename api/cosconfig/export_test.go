@@ -1,8 +1,6 @@
 package cosconfig
 
-import (
-	"strongroom/objects"
-)
+import "strongroom/objects"
 
 // Merge is what a patch makes of a firewall, activity tracking and metrics monitoring; b is changed.
 func Merge(body string, b *objects.Bucket) error {

@@ -128,6 +128,7 @@ var reasons = []reason{
 	{objects.ErrNotArchived, 403, "ObjectAlreadyInActiveTierError", "The object is not archived."},
 	{objects.ErrHolds, 409, "InvalidRequest", "The object already has this legal hold."},
 	{objects.ErrCustomerKey, 400, "InvalidRequest", "The object was stored using a form of Server-Side Encryption. The correct parameters must be provided to retrieve the object."},
+	{objects.ErrCustomerRoot, 400, "BadRequest", "Server-Side Encryption with Customer-Provided Keys is not supported while Key Protect is enabled."},
 	{objects.ErrWrongKey, 403, "AccessDenied", denied + ": the key that was given is not the one that the object was written with."},
 	{objects.ErrNotImplement, 501, "NotImplemented", "What you ask for is not implemented."},
 	{objects.ErrRootUnknown, 400, "InvalidArgument", noRoot},

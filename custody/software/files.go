@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"strongroom/custody"
+	"strongroom/internal/durable"
 )
 
 // makeKeyFile writes a new key file unless there is one already, as from a Create that did not get
@@ -20,7 +21,7 @@ func makeKeyFile(path string) error {
 	}
 	key := custody.RandomSecret(kekSize)
 	defer key.Wipe()
-	if err := writeNew(path, key.Reveal()); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := durable.Create(path, key.Reveal(), 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("writing the key file: %w", err)
 	}
 	return nil
@@ -49,47 +50,6 @@ func readKeyFile(path string) ([]byte, error) {
 	return key, nil
 }
 
-// writeNew makes a file that is complete and durable when it appears under its name, readable by
-// its owner alone. It returns fs.ErrExist instead of replacing a file, also when two race: the
-// name is given by a link, as a rename would replace.
-func writeNew(path string, data []byte) error {
-	tmp, err := writeBeside(path, data)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(os.Link(tmp, path), os.Remove(tmp)); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// replaceFile puts data in the place of a file, whole or not at all, and durable when it returns
-// without an error.
-func replaceFile(path string, data []byte) error {
-	tmp, err := writeBeside(path, data)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// writeBeside writes data to a new file in the folder of path, readable by its owner alone, and
-// returns the file's path once its content is durable.
-func writeBeside(path string, data []byte) (string, error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // has mode 0600
-	if err != nil {
-		return "", err
-	}
-	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return tmp.Name(), nil
-}
-
 // readAtMost returns the content of a file, up to limit bytes of it.
 func readAtMost(path string, limit int64) ([]byte, error) {
 	file, err := os.Open(path)
@@ -98,15 +58,6 @@ func readAtMost(path string, limit int64) ([]byte, error) {
 	}
 	defer file.Close()
 	return io.ReadAll(io.LimitReader(file, limit))
-}
-
-// syncDir makes the names in a folder durable.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // within reports whether the existing file lies in the folder dir or below, links resolved.

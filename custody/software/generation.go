@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"strongroom/custody"
+	"strongroom/internal/durable"
 )
 
 var _ custody.Masters = (*Module)(nil)
@@ -167,7 +168,7 @@ func (m *Module) save(ctx context.Context, next *masters) error {
 // write makes or replaces the master file, and overwrites nothing that this module does not know.
 func (m *Module) write(data []byte) error {
 	if m.written == nil {
-		err := writeNew(m.path, data)
+		err := durable.Create(m.path, data, 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("%w: %s", ErrExists, m.path)
 		}
@@ -180,7 +181,7 @@ func (m *Module) write(data []byte) error {
 	if !bytes.Equal(found, m.written) {
 		return fmt.Errorf("%w: %s", ErrChanged, m.path)
 	}
-	return replaceFile(m.path, data)
+	return durable.Replace(m.path, data, 0o600)
 }
 
 // replace gives the module other masters and wipes those it had, when nobody uses them any more.

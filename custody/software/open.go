@@ -71,7 +71,7 @@ func create(o Options) (*Module, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	// Looked for first to leave nothing behind; that nothing is overwritten is for writeNew to see to.
+	// Looked for first to leave nothing behind; that nothing is overwritten is for durable.Create to see to.
 	if _, err := os.Lstat(o.MasterFile); err == nil {
 		return nil, fmt.Errorf("%w: %s", ErrExists, o.MasterFile)
 	}

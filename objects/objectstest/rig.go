@@ -140,6 +140,9 @@ func (r *Rig) NewBucket(t testing.TB, who iam.Caller, in objects.Instance, name,
 	return b
 }
 
+// Path is the file of the database.
+func (r *Rig) Path() string { return r.path }
+
 // Exec runs a statement on the database from outside, as an intruder would.
 func (r *Rig) Exec(t testing.TB, statement string, args ...any) {
 	t.Helper()

@@ -9,4 +9,7 @@
 //
 // Buckets are not registered with it, as only IBM's own services may do that: who deletes a root key
 // there is not warned of the buckets that it protects.
+//
+// Another Strongroom can be asked in this way as well. With an interval of half a second it is
+// followed within one, at the price of an event in its audit log for each question.
 package rootkeyhttp

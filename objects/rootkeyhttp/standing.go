@@ -40,12 +40,12 @@ func (c *Client) Version(ctx context.Context, _, root crn.CRN) (string, error) {
 
 func (c *Client) state(ctx context.Context, root crn.CRN) (string, error) {
 	s := c.stateOf(root)
-	if version, failure, age := s.read(c.Now()); age < c.Interval {
+	if version, age, failure := s.read(c.Now()); age < c.Interval {
 		return version, failure
 	}
 	s.asking.Lock()
 	defer s.asking.Unlock()
-	version, failure, age := s.read(c.Now())
+	version, age, failure := s.read(c.Now())
 	if age < c.Interval { // somebody else has asked meanwhile
 		return version, failure
 	}
@@ -59,7 +59,7 @@ func (c *Client) state(ctx context.Context, root crn.CRN) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	version, failure, _ = s.read(c.Now())
+	version, _, failure = s.read(c.Now())
 	return version, failure
 }
 
@@ -71,7 +71,7 @@ func (c *Client) refresh(ctx context.Context, root crn.CRN) error {
 	if err := c.ascertain(ctx, root, s); err != nil {
 		return err
 	}
-	_, failure, _ := s.read(c.Now())
+	_, _, failure := s.read(c.Now())
 	return failure
 }
 
@@ -87,13 +87,13 @@ func (c *Client) stateOf(root crn.CRN) *state {
 }
 
 // read returns what is known, and how old it is: without end if nothing is.
-func (s *state) read(now time.Time) (version string, failure error, age time.Duration) {
+func (s *state) read(now time.Time) (version string, age time.Duration, failure error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.at.IsZero() {
-		return "", objects.ErrRootService, 1<<63 - 1
+		return "", 1<<63 - 1, objects.ErrRootService
 	}
-	return s.version, s.failure, now.Sub(s.at)
+	return s.version, now.Sub(s.at), s.failure
 }
 
 // lately fails if the service could not be reached a moment ago: uses of many keys would else wait for
