@@ -47,8 +47,8 @@ func things() map[string]thing {
 			w.must(http.MethodPost, "/v2/resource_instances/"+id+"/lock", nil, nil)
 			return id
 		}, absent: uuid.NewString},
-		"bucket":      {make: newBucket, public: true},
-		"object":      {make: newObject, absent: func() string { return "name-" + hex32() }},
+		"bucket": {make: newBucket, public: true},
+		"object": {make: newObject, absent: func() string { return "name-" + hex32() }},
 		"job": {make: func(w *world) string {
 			var made struct {
 				ID string `json:"id"`
