@@ -5,6 +5,7 @@ go 1.26.4
 require (
 	github.com/IBM/go-sdk-core/v5 v5.22.1
 	github.com/IBM/ibm-cos-sdk-go v1.14.1
+	github.com/IBM/ibm-cos-sdk-go-config/v2 v2.3.0
 	github.com/IBM/keyprotect-go-client v0.17.3
 	github.com/IBM/platform-services-go-sdk v0.96.0
 	github.com/aws/aws-sdk-go-v2 v1.46.0

@@ -103,12 +103,18 @@ func ibmCode(err error) string {
 // wantRefusal checks status, code and a part of the message of a refusal.
 func wantRefusal(t *testing.T, what string, err error, status int, code, message string) {
 	t.Helper()
-	var refused awserr.RequestFailure
-	if !errors.As(err, &refused) {
-		t.Errorf("%s: %v, want %s", what, err, code)
-	} else if refused.StatusCode() != status || refused.Code() != code || !strings.Contains(refused.Message(), message) || refused.RequestID() == "" {
-		t.Errorf("%s: %v, want %d %s %q with a request ID", what, err, status, code, message)
+	if err := otherThan(err, status, code, message); err != nil {
+		t.Errorf("%s: %v", what, err)
 	}
+}
+
+// otherThan says what an error is if it is not this refusal.
+func otherThan(err error, status int, code, message string) error {
+	var refused awserr.RequestFailure
+	if !errors.As(err, &refused) || refused.StatusCode() != status || refused.Code() != code || !strings.Contains(refused.Message(), message) || refused.RequestID() == "" {
+		return fmt.Errorf("%w, want %d %s %q with a request ID", err, status, code, message)
+	}
+	return nil
 }
 
 func ibmPut(t *testing.T, c *s3.S3, bucket *string, key, content string, change ...func(*s3.PutObjectInput)) *s3.PutObjectOutput {
