@@ -164,7 +164,9 @@ func TestIBMRetentionPolicy(t *testing.T) {
 	wantRefusal(t, "versioning under a retention policy", err, 409, "InvalidBucketState", "")
 
 	// The period is in seconds. This one is over at once, and only the hold keeps the object.
-	ibmPut(t, c, bucket, *key, "content", func(in *s3.PutObjectInput) { in.RetentionPeriod, in.RetentionLegalHoldId = aws.Int64(0), aws.String("case-1") })
+	ibmPut(t, c, bucket, *key, "content", func(in *s3.PutObjectInput) {
+		in.RetentionPeriod, in.RetentionLegalHoldId = aws.Int64(0), aws.String("case-1")
+	})
 	held := func(want int64) {
 		t.Helper()
 		head, err := c.HeadObjectWithContext(t.Context(), &s3.HeadObjectInput{Bucket: bucket, Key: key})
