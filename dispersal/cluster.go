@@ -254,9 +254,9 @@ func (d *device) wrote(now time.Time, err error) {
 		d.writes.good()
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		d.free.Store(0)
-		d.writes.fail(now, err)
+		d.writes.fail(now)
 	default:
-		d.writes.fail(now, err)
+		d.writes.fail(now)
 	}
 }
 

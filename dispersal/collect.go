@@ -76,7 +76,7 @@ func (c *Cluster) remove(ctx context.Context, n *node, name SliceName) error {
 		return struct{}{}, n.store.Remove(ctx, name)
 	})
 	if err != nil && ctx.Err() == nil {
-		n.reads.fail(c.Now(), err)
+		n.reads.fail(c.Now())
 	}
 	return err
 }

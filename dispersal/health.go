@@ -21,11 +21,10 @@ type breaker struct {
 	mu       sync.Mutex
 	failures int // in a row
 	until    time.Time
-	why      error
 }
 
 // fail opens the breaker.
-func (b *breaker) fail(now time.Time, why error) {
+func (b *breaker) fail(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	wait := avoidMost
@@ -33,14 +32,14 @@ func (b *breaker) fail(now time.Time, why error) {
 		wait = min(avoidFirst<<b.failures, avoidMost)
 	}
 	b.failures++
-	b.until, b.why = now.Add(wait), why
+	b.until = now.Add(wait)
 }
 
 // good closes the breaker.
 func (b *breaker) good() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.failures, b.until, b.why = 0, time.Time{}, nil
+	b.failures, b.until = 0, time.Time{}
 }
 
 // open says whether the node is to be avoided.
@@ -48,13 +47,6 @@ func (b *breaker) open(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return now.Before(b.until)
-}
-
-// failure returns why the last use failed, or nil if it did not.
-func (b *breaker) failure() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.why
 }
 
 // latency is a moving average of how long reads take.

@@ -63,8 +63,8 @@ func (c *Cluster) testNode(ctx context.Context, n *node) {
 	changed := n.condition.set(now, err)
 	switch {
 	case err != nil:
-		n.reads.fail(now, err)
-		n.writes.fail(now, err)
+		n.reads.fail(now)
+		n.writes.fail(now)
 		if changed {
 			c.Logger.Error("storage node cannot be reached", "node", n.Name, "error", err)
 		}

@@ -193,7 +193,7 @@ func (g *gathering) gather(ctx context.Context) error {
 				return ctx.Err()
 			}
 			for _, a := range g.asked {
-				a.node.reads.fail(g.r.c.Now(), errHung)
+				a.node.reads.fail(g.r.c.Now())
 				g.why = append(g.why, fmt.Errorf("node %s: %w", a.node.Name, errHung))
 			}
 			return g.fail()
@@ -232,7 +232,7 @@ func (r *reader) fetch(ctx context.Context, s source, segment int64) answer {
 		s.node.reads.good()
 		err = fmt.Errorf("%w: %w", errBadSlice, err)
 	case ctx.Err() == nil:
-		s.node.reads.fail(now, err)
+		s.node.reads.fail(now)
 	}
 	return answer{s, block, err}
 }

@@ -145,7 +145,7 @@ func (c *Cluster) verifyBlock(ctx context.Context, coder *coder, n *node, name S
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", errBadSlice, err)
 	case ctx.Err() == nil:
-		n.reads.fail(c.Now(), err)
+		n.reads.fail(c.Now())
 	}
 	return err
 }

@@ -177,7 +177,7 @@ var errStalled = errors.New("the storage node takes too long")
 // giveUp stops waiting for the slot, whose goroutine may hang.
 func (w *writer) giveUp(s *slot) {
 	s.gaveUp = errStalled
-	s.node.writes.fail(w.c.Now(), errStalled)
+	s.node.writes.fail(w.c.Now())
 	s.cancel()
 }
 

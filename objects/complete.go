@@ -164,6 +164,7 @@ func (s *Service) chosen(ctx context.Context, u *openUpload, c Complete) ([]Part
 	parts := make([]PartRow, 0, len(c.Parts))
 	records := make([]partRecord, 0, len(c.Parts))
 	var size int64
+	small := false
 	for i, want := range c.Parts {
 		at, there := slices.BinarySearchFunc(stored, want.Number, func(p PartRow, n int) int { return cmp.Compare(p.Number, n) })
 		if !there {
@@ -180,11 +181,12 @@ func (s *Service) chosen(ctx context.Context, u *openUpload, c Complete) ([]Part
 		if size += p.Size; size > MaxObject {
 			return nil, nil, ErrTooLarge
 		}
-		if p.Size < MinPart && i < len(c.Parts)-1 {
-			return nil, nil, ErrTooSmall
-		}
+		small = small || p.Size < MinPart && i < len(c.Parts)-1
 		p.Record = nil
 		parts, records = append(parts, p), append(records, rec)
+	}
+	if small {
+		return nil, nil, ErrTooSmall
 	}
 	return parts, records, nil
 }
