@@ -65,25 +65,31 @@ func (c content) ReadAt(p []byte, off int64) (int, error) {
 // from returns the bytes from first on, up to and without end.
 func (c content) from(first, end int64) io.Reader { return io.NewSectionReader(c, first, end-first) }
 
+// wrongBytes says that what was read is not what was written.
+type wrongBytes string
+
+// Error implements error.
+func (e wrongBytes) Error() string { return string(e) }
+
 // same fails unless r has the bytes from first on, up to and without end, and no others.
 func (c content) same(r io.Reader, first, end int64) error {
 	got, want := make([]byte, 64<<10), make([]byte, 64<<10)
 	for at := first; ; {
 		n, err := io.ReadFull(r, got)
 		if int64(n) > end-at {
-			return fmt.Errorf("more than the %d bytes from %d on", end-first, first)
+			return wrongBytes(fmt.Sprintf("more than the %d bytes from %d on", end-first, first))
 		}
 		if _, err := c.ReadAt(want[:n], at); err != nil {
 			return err
 		}
 		if !bytes.Equal(got[:n], want[:n]) {
-			return fmt.Errorf("another byte between %d and %d", at, at+int64(n))
+			return wrongBytes(fmt.Sprintf("another byte between %d and %d", at, at+int64(n)))
 		}
 		at += int64(n)
 		switch {
 		case err == io.EOF || err == io.ErrUnexpectedEOF:
 			if at < end {
-				return fmt.Errorf("the end at byte %d, and not at %d", at, end)
+				return wrongBytes(fmt.Sprintf("the end at byte %d, and not at %d", at, end))
 			}
 			return nil
 		case err != nil:

@@ -101,9 +101,7 @@ func (s *store) survive(t *testing.T, things []thing, m mode, names []string, wr
 			}
 		})
 	}
-	for _, name := range names {
-		s.lose(t, name, m)
-	}
+	s.lose(t, names, m)
 	var written []thing
 	if writes {
 		key := fmt.Sprintf("%s-%s", m, strings.Join(names, "-"))
@@ -125,9 +123,7 @@ func (s *store) survive(t *testing.T, things []thing, m mode, names []string, wr
 // nodes are back, unless their files are damaged, so are the things.
 func (s *store) refuse(t *testing.T, things []thing, m mode, names []string) {
 	t.Helper()
-	for _, name := range names {
-		s.lose(t, name, m)
-	}
+	s.lose(t, names, m)
 	for _, o := range things {
 		began := time.Now()
 		if err := s.wantRefused(t.Context(), o); err != nil {

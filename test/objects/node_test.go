@@ -22,7 +22,7 @@ const (
 	hung    mode = "hung"    // never answers, whatever the context says
 	slow    mode = "slow"    // takes a second for everything
 	full    mode = "full"    // refuses to write
-	corrupt mode = "corrupt" // a byte of every file is another
+	corrupt mode = "corrupt" // bytes of every file are others
 )
 
 var errMended = errors.New("the node hung until it was mended")
@@ -120,42 +120,69 @@ func (n *node) Space(ctx context.Context) (int64, int64, error) {
 // away is where the folder of a node that is gone is.
 func (n *node) away() string { return n.folder + ".away" }
 
-// lose breaks a node.
-func (s *store) lose(t *testing.T, name string, m mode) {
+// lose breaks nodes. Those with damaged files come back together: none is rebuilt from the others.
+func (s *store) lose(t *testing.T, names []string, m mode) {
 	t.Helper()
-	s.mu.Lock()
-	n := s.nodes[name]
-	s.mu.Unlock()
-	switch m {
-	case gone:
-		if err := os.Rename(n.folder, n.away()); err != nil {
-			t.Fatal(err)
+	for _, n := range s.named(names) {
+		switch m {
+		case gone:
+			n.leave(t)
+		case corrupt:
+			n.leave(t)
+			n.spoil(t)
+		default:
+			n.set(m)
 		}
-	case corrupt:
-		files, err := filepath.Glob(filepath.Join(n.folder, "slices", "*", "*"))
-		if err != nil {
-			t.Fatal(err)
+	}
+	if m == corrupt {
+		for _, n := range s.named(names) {
+			n.comeBack(t)
 		}
-		for _, f := range files {
-			spoil(t, f)
-		}
-	default:
-		n.set(m)
 	}
 }
 
-// spoil changes a byte in the middle of a file.
-func spoil(t *testing.T, file string) {
+func (s *store) named(names []string) (found []*node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		found = append(found, s.nodes[name])
+	}
+	return found
+}
+
+// leave puts the folder of a node away.
+func (n *node) leave(t *testing.T) {
 	t.Helper()
-	data, err := os.ReadFile(file)
+	if err := os.Rename(n.folder, n.away()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// comeBack puts the folder of a node back, if it is away.
+func (n *node) comeBack(t *testing.T) {
+	t.Helper()
+	if err := os.Rename(n.away(), n.folder); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// spoil changes bytes near the begin and in the middle of every file of a node that is away.
+func (n *node) spoil(t *testing.T) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(n.away(), "slices", "*", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(data) > 0 {
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[20] ^= 1
 		data[len(data)/2] ^= 1
-	}
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(err)
+		if err := os.WriteFile(f, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -166,8 +193,6 @@ func (s *store) mend(t *testing.T) {
 	defer s.mu.Unlock()
 	for _, n := range s.nodes {
 		n.set(works)
-		if err := os.Rename(n.away(), n.folder); err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Error(err)
-		}
+		n.comeBack(t)
 	}
 }

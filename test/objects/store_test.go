@@ -37,6 +37,7 @@ type store struct {
 	instance string // of object storage
 	keys     string // instance of the key service
 	bucket   string
+	data     string // folder of the server
 	folder   string // has those of the nodes
 
 	mu    sync.Mutex
@@ -56,7 +57,7 @@ func open(t *testing.T, nodes int, change ...func(*server.Config)) *store {
 				URL: (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(s.folder, name))}).String(),
 			})
 		}
-		c.Disperse = s.disperse
+		c.Disperse, s.data = s.disperse, c.Data
 	}}, change...)
 	s.Rig = rig.Start(t, all...)
 	t.Cleanup(func() { s.mend(t) })
