@@ -53,7 +53,11 @@ func (s *Service) get(ctx context.Context, who iam.Caller, r Read, g getting) (f
 		found, err = s.getLooked(ctx, v, op, look, g)
 		return err
 	}
-	return found, s.pass(ctx, v, op)
+	if err = s.pass(ctx, v, op); err != nil && found != nil && found.ReadCloser != nil {
+		_ = found.Close() // it cannot be recorded, so nobody gets it
+		found.ReadCloser = nil
+	}
+	return found, err
 }
 
 // looked is what was found of an object that is to be read.
@@ -75,12 +79,16 @@ func (l *looked) long() bool {
 	return err == nil && offset/segmentSize != (offset+length-1)/segmentSize
 }
 
-// getLooked is get behind the decision. It looks again if the object was replaced since.
+// getLooked is get behind the decision. It looks again if the object was replaced since, and what it
+// finds then is decided anew: an ACL opens one version, and not what takes its place.
 func (s *Service) getLooked(ctx context.Context, v *visit, op operation, look *looked, g getting) (found *Content, err error) {
 	again := false
 	err = decidedAnew(func() error {
 		if again {
 			look.row, look.err = s.findContent(ctx, v.bucket.ID, look.Key, look.Version)
+			if err := s.decider(v, op).Allow(ctx, v.who, op.action, v.object); err != nil {
+				return err
+			}
 		}
 		again = true
 		if look.err != nil {
