@@ -88,7 +88,7 @@ func TestListShowsWhatIsThere(t *testing.T) {
 			}
 		}
 	}
-	for _, l := range sample(t, 40, shapes) {
+	for _, l := range sample(t, 16, shapes) {
 		wantEntries, wantPrefixes := m.list(l)
 		entries, prefixes := s.listAll(t, l)
 		if diff := cmp.Diff(wantEntries, entries); diff != "" {
