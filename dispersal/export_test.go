@@ -1,6 +1,7 @@
 package dispersal
 
 import (
+	"strongroom/custody"
 	"strongroom/objects"
 )
 
@@ -35,4 +36,13 @@ func Place(id objects.BlobID, from []Candidate, count int) []objects.NodeID {
 		all = append(all, candidate{c.ID, c.Site, c.Weight})
 	}
 	return place(id, all, count, nil)
+}
+
+// VerifySlice returns the payload of a block.
+func VerifySlice(secret custody.Secret, id objects.BlobID, data, total, slice int, segment int64, sealed int, block []byte) ([]byte, error) {
+	key, err := newSliceKey(secret, id)
+	if err != nil {
+		return nil, err
+	}
+	return key.verify(block, header{blob: id, data: data, total: total, slice: slice, segment: segment, sealed: sealed})
 }

@@ -3,8 +3,14 @@ package dispersal_test
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
+	"os"
+	"strings"
 	"testing"
 
+	"github.com/klauspost/reedsolomon"
+
+	"strongroom/custody"
 	"strongroom/dispersal"
 	"strongroom/objects"
 )
@@ -43,4 +49,59 @@ func TestHeaderIsAsDocumented(t *testing.T) {
 	if got := hex.EncodeToString(dispersal.NewHeader(id, 4, 6, 5, 7, 1<<20+28)); got != want {
 		t.Errorf("the header is %s, want %s", got, want)
 	}
+}
+
+// TestDocumentedSlices reads the vector of docs/formats.md: each block verifies, and holds its shard.
+func TestDocumentedSlices(t *testing.T) {
+	text, err := os.ReadFile("../docs/formats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "```json slices\n")
+	vector, _, closed := strings.Cut(rest, "\n```")
+	if !found || !closed {
+		t.Fatal("the document has no vector of slices")
+	}
+	var v struct {
+		Key    string   `json:"slice_key"`
+		Blob   string   `json:"blob"`
+		K      int      `json:"k"`
+		N      int      `json:"n"`
+		Sealed string   `json:"sealed_segment"`
+		Blocks []string `json:"blocks"`
+	}
+	if err := json.Unmarshal([]byte(vector), &v); err != nil {
+		t.Fatal(err)
+	}
+	id, err := objects.ParseBlobID(v.Blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	coder, err := reedsolomon.New(v.K, v.N-v.K)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := unhex(t, v.Sealed)
+	shards, err := coder.Split(bytes.Clone(sealed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := coder.Encode(shards); err != nil {
+		t.Fatal(err)
+	}
+	for i, block := range v.Blocks {
+		got, err := dispersal.VerifySlice(custody.NewSecret(unhex(t, v.Key)), id, v.K, v.N, i, 0, len(sealed), unhex(t, block))
+		if err != nil || !bytes.Equal(got, shards[i]) {
+			t.Errorf("block %d: %x, %v, want %x", i, got, err, shards[i])
+		}
+	}
+}
+
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -53,7 +53,11 @@ func (s *Service) get(ctx context.Context, who iam.Caller, r Read, g getting) (f
 		found, err = s.getLooked(ctx, v, op, look, g)
 		return err
 	}
-	return found, s.pass(ctx, v, op)
+	if err = s.pass(ctx, v, op); err != nil && found != nil && found.ReadCloser != nil {
+		_ = found.Close() // it cannot be recorded, so nobody gets it
+		found.ReadCloser = nil
+	}
+	return found, err
 }
 
 // looked is what was found of an object that is to be read.
@@ -68,19 +72,23 @@ func (l *looked) long() bool {
 	if l.err != nil || l.row.Parts == 1 && l.row.Size <= segmentSize {
 		return false
 	}
-	if l.Range == nil || l.Part != 0 || l.row.Parts != 1 {
+	if l.Range == nil || l.RangeIf != nil || l.Part != 0 || l.row.Parts != 1 {
 		return true
 	}
 	offset, length, err := l.Range.within(l.row.Size)
 	return err == nil && offset/segmentSize != (offset+length-1)/segmentSize
 }
 
-// getLooked is get behind the decision. It looks again if the object was replaced since.
+// getLooked is get behind the decision. It looks again if the object was replaced since, and what it
+// finds then is decided anew: an ACL opens one version, and not what takes its place.
 func (s *Service) getLooked(ctx context.Context, v *visit, op operation, look *looked, g getting) (found *Content, err error) {
 	again := false
 	err = decidedAnew(func() error {
 		if again {
 			look.row, look.err = s.findContent(ctx, v.bucket.ID, look.Key, look.Version)
+			if err := s.decider(v, op).Allow(ctx, v.who, op.action, v.object); err != nil {
+				return err
+			}
 		}
 		again = true
 		if look.err != nil {
@@ -186,7 +194,7 @@ func (c *Content) choose(l *looked, parts []PartRow) (err error) {
 		return ErrRequest.On("", "a range and a part number exclude each other")
 	case l.Part != 0:
 		return c.choosePart(l.Part, parts)
-	case l.Range == nil:
+	case l.Range == nil || !l.RangeIf.holds(&c.Object):
 		return nil
 	}
 	c.Partial = true

@@ -7,9 +7,9 @@ import (
 )
 
 // InstanceOf returns the instance of a service that requests of a caller are about if they name none:
-// the one that its credential was made for, or else the only one that its account has. It is "" if
-// there is no such instance, or more than one. It decides nothing and is not recorded: what is then
-// done with the instance is.
+// the one that its credential was made for, or else the oldest that its account has, so that another
+// instance changes nothing for clients that cannot name one. It is "" if there is none. It decides
+// nothing and is not recorded: what is then done with the instance is.
 func (s *Service) InstanceOf(ctx context.Context, who iam.Caller, service string) (InstanceID, error) {
 	if who.Account == "" {
 		return "", nil
@@ -23,8 +23,8 @@ func (s *Service) InstanceOf(ctx context.Context, who iam.Caller, service string
 			return keys[0].Instance, nil
 		}
 	}
-	list, err := s.store.Instances(ctx, who.Account, InstanceFilter{Service: service, State: StateActive}, Page{Limit: 2})
-	if err != nil || len(list) != 1 {
+	list, err := s.store.Instances(ctx, who.Account, InstanceFilter{Service: service, State: StateActive}, Page{Limit: 1})
+	if err != nil || len(list) == 0 {
 		return "", err
 	}
 	return list[0].ID, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"strongroom/custody"
+	"strongroom/dispersal"
 )
 
 // Config is the configuration of a server. The field comments are the manual of
@@ -29,6 +30,10 @@ type Config struct {
 	// Now is the clock, which never goes backwards. Default time.Now; it is not
 	// in the file.
 	Now func() time.Time `yaml:"-"`
+
+	// Disperse changes how storage nodes are reached and looked after, for tests
+	// that break them. It is not in the file.
+	Disperse func(*dispersal.Config) `yaml:"-"`
 
 	// acceptRollback is the operator's reason to go on with a database that is
 	// older than what is remembered of it; empty refuses it.

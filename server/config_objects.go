@@ -166,8 +166,8 @@ func (o *Objects) profiles(nodes []objects.Node) (list []objects.Profile, choose
 	}
 	spread := len(sites) > 1
 	list = []objects.Profile{fitting(active, spread)}
-	for _, fewer := range []int{12, 6, 3} { // buckets keep the profile that fitted when they were made
-		if p := fitting(fewer, spread); fewer <= active && p.Name != list[0].Name {
+	for _, nodes := range []int{12, 6, 3, 2, 1} { // buckets keep the profile that fitted when they were made
+		if p := fitting(nodes, spread); p.Name != list[0].Name {
 			list = append(list, p)
 		}
 	}

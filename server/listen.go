@@ -18,7 +18,7 @@ import (
 // Bounds of a connection. The size of a body is bounded by its route.
 const (
 	headerTimeout = 10 * time.Second
-	bodyTimeout   = time.Minute // for a body to come whole
+	bodyTimeout   = time.Minute // for a body to come, and longer for a large one
 	answerTimeout = time.Minute // for each piece of an answer to be taken
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10

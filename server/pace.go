@@ -6,38 +6,50 @@ import (
 	"time"
 )
 
+// slowest is how many bytes a second a client has to send that takes longer than a body may.
+const slowest = 8 << 10
+
 // paced keeps a client that sends or takes its time from holding a connection
-// for ever: a body has to have come whole within body, and each piece of an
-// answer has to be taken within answer. How long the work between the two takes
-// is not limited, which http.Server's own timeouts would do.
+// for ever: for a body it is waited no longer than body, and a second more for
+// as many bytes as the slowest client sends in one; each piece of an answer has
+// to be taken within answer. How long the work takes, between the two or between
+// pieces of a body, is not limited, which http.Server's own timeouts would do.
 func paced(next http.Handler, body, answer time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), answer: answer}
 		p.rest()
 		if r.Body != nil && r.Body != http.NoBody {
-			// A deadline that cannot be set is that of a connection that is gone, or none.
-			_ = p.control.SetReadDeadline(time.Now().Add(body))
-			r.Body = &pacedBody{r.Body, p.control}
+			b := &pacedBody{ReadCloser: r.Body, control: p.control, patience: body}
+			b.hurry(time.Now())
+			r.Body = b
 		}
 		next.ServeHTTP(p, r)
 		p.hurry() // for what is still buffered
 	})
 }
 
-// pacedBody lifts the deadline when the body has come whole: the server goes on
-// reading to notice that the client leaves.
+// pacedBody has a deadline while the client is waited for, and none when the
+// body has come whole: the server goes on reading to notice that the client
+// leaves.
 type pacedBody struct {
 	io.ReadCloser
-	control *http.ResponseController
+	control  *http.ResponseController
+	patience time.Duration // that is left
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
+	began := time.Now()
+	b.hurry(began)
 	n, err := b.ReadCloser.Read(p)
+	b.patience += time.Duration(n)*time.Second/slowest - time.Since(began)
 	if err == io.EOF {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
+
+// hurry sets the deadline. One that cannot be set is that of a connection that is gone, or none.
+func (b *pacedBody) hurry(now time.Time) { _ = b.control.SetReadDeadline(now.Add(b.patience)) }
 
 // pacedWriter has a deadline while it writes, and none between.
 type pacedWriter struct {

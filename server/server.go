@@ -71,6 +71,7 @@ func Open(ctx context.Context, cfg Config, stderr io.Writer) (s *Server, err err
 		c.log.Warn("the crypto module is "+unsealedNotice, "advice", "set custody.key_file or custody.passphrase_file")
 	}
 	s.metrics.watchMasters(s.house.masters)
+	s.metrics.registry.MustRegister(newStorageCollector(s.house.cluster))
 	return s, nil
 }
 

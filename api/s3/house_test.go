@@ -39,14 +39,18 @@ type house struct {
 	log   *journal
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T, change ...func(*s3.Config)) *house {
 	t.Helper()
 	h := &house{shelf: &shelf{kept: map[string]kept{}}, now: published, log: &journal{}}
 	rt := new(httpface.Router)
-	httpface.Mount(rt, s3.New(s3.Config{
+	c := s3.Config{
 		Objects: h.shelf, Identities: identities{}, Log: h.log, Now: func() time.Time { return h.now },
 		Logger: slog.New(slog.DiscardHandler), Domains: []string{"s3.amazonaws.com"},
-	}))
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	httpface.Mount(rt, s3.New(c))
 	h.Handler = rt
 	return h
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,30 +49,47 @@ func (c *Client) With(name, value string) *Client {
 
 // Post sends a body and returns the answer, which must be a success.
 func (c *Client) Post(ctx context.Context, path string, body []byte) ([]byte, error) {
-	return c.send(ctx, http.MethodPost, path, bytes.NewReader(body))
+	var answer bytes.Buffer
+	_, err := c.send(ctx, http.MethodPost, path, body, &answer)
+	return answer.Bytes(), err
 }
 
 // Get returns an answer, which must be a success.
 func (c *Client) Get(ctx context.Context, path string) ([]byte, error) {
-	return c.send(ctx, http.MethodGet, path, nil)
+	var answer bytes.Buffer
+	_, err := c.send(ctx, http.MethodGet, path, nil, &answer)
+	return answer.Bytes(), err
 }
 
-func (c *Client) send(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, method, c.Base+path, body)
+// Send sends a body, nil for none, and returns the size of the answer in bytes, which must be a success.
+func (c *Client) Send(ctx context.Context, method, path string, body []byte) (int64, error) {
+	return c.send(ctx, method, path, body, io.Discard)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, body []byte, to io.Writer) (int64, error) {
+	r, err := http.NewRequestWithContext(ctx, method, c.Base+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	r.Header = c.Header.Clone()
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s: %s: %s", path, resp.Status, answer)
+	if resp.StatusCode/100 != 2 {
+		const longest = 4 << 10 // of an answer that is shown, in bytes
+		answer, err := io.ReadAll(io.LimitReader(resp.Body, longest))
+		return 0, errors.Join(fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, answer), err)
 	}
-	return answer, err
+	return io.Copy(to, resp.Body)
+}
+
+// At returns a client with the same connections and header, of another address of the server.
+func (c *Client) At(base string) *Client {
+	other := *c
+	other.Base = base
+	return &other
 }
 
 // Call posts a body and decodes the answer into v.

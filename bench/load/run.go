@@ -1,9 +1,11 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -15,6 +17,7 @@ import (
 // Target is something that load is put on.
 type Target struct {
 	Name    string
+	Method  string                            // of all requests; empty for POST
 	PID     int                               // of the process whose CPU time counts
 	Request func() (path string, body []byte) // the next request, of several at once
 	Client  *Client
@@ -71,7 +74,7 @@ func run(ctx context.Context, t *Target, connections int, length time.Duration) 
 			for failed == nil && time.Since(begin) < length && ctx.Err() == nil {
 				path, body := t.Request()
 				sent := time.Now()
-				_, failed = t.Client.Post(ctx, path, body)
+				_, failed = t.Client.Send(ctx, cmp.Or(t.Method, http.MethodPost), path, body)
 				mine = append(mine, time.Since(sent))
 			}
 			mu.Lock()

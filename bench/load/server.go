@@ -46,9 +46,11 @@ type Server struct {
 	Client *Client           // of the administrator, without an instance
 }
 
-// StartServer starts the program on a data folder and signs in as its administrator.
-func StartServer(ctx context.Context, binary, data string, connections int) (s *Server, err error) {
-	p, err := Launch(binary, "serve", "--data", data, "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0")
+// StartServer starts the program on a data folder, with further arguments, and signs in as its
+// administrator.
+func StartServer(ctx context.Context, binary, data string, connections int, args ...string) (s *Server, err error) {
+	args = append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"}, args...)
+	p, err := Launch(binary, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 
 	"strongroom/bench/load"
@@ -25,23 +24,11 @@ func start(ctx context.Context, binary, dir string, connections int) (targets []
 		}
 	}()
 
-	self, err := os.Executable()
-	if err != nil {
-		return nil, end, err
-	}
-	baseline, err := load.Launch(self, "-baseline", dir)
+	baseline, bare, err := load.StartBare(ctx, dir, connections)
 	if err != nil {
 		return nil, end, err
 	}
 	running = append(running, baseline)
-	address, err := load.Await(ctx, filepath.Join(dir, baselineAddress))
-	if err != nil {
-		return nil, end, err
-	}
-	bare, err := load.NewClient("https://"+address, filepath.Join(dir, baselineAuthority), connections)
-	if err != nil {
-		return nil, end, err
-	}
 	targets = append(targets, &load.Target{
 		Name: "baseline", PID: baseline.PID, Client: bare,
 		Request: func() (string, []byte) { return "/", plaintext },

@@ -53,6 +53,8 @@ func (e *apiError) advice() string {
 		return hint
 	}
 	switch {
+	case strings.HasPrefix(e.message, "Access Denied - "):
+		return "" // the object store says why, and it is no matter of roles
 	case e.status == http.StatusUnauthorized || e.status == http.StatusForbidden:
 		return "\"strongroom policy list\" shows who may do what; ask an administrator for the role you need"
 	case e.status == http.StatusTooManyRequests || e.status == http.StatusServiceUnavailable:

@@ -4,6 +4,8 @@ go 1.26.4
 
 require (
 	github.com/IBM/go-sdk-core/v5 v5.22.1
+	github.com/IBM/ibm-cos-sdk-go v1.14.1
+	github.com/IBM/ibm-cos-sdk-go-config/v2 v2.3.0
 	github.com/IBM/keyprotect-go-client v0.17.3
 	github.com/IBM/platform-services-go-sdk v0.96.0
 	github.com/aws/aws-sdk-go-v2 v1.46.0
@@ -34,6 +36,7 @@ require (
 	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
 	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
+	github.com/jmespath/go-jmespath v0.4.0 // indirect
 	github.com/klauspost/compress v1.19.2 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
 	github.com/klauspost/crc32 v1.3.0 // indirect

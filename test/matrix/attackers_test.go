@@ -82,14 +82,17 @@ const (
 )
 
 // actionsOf returns what a role of Key Protect contains, as the server says.
-func actionsOf(w *world, role string) []string {
+func actionsOf(w *world, role string) []string { return actionsIn(w, "kms", role) }
+
+// actionsIn returns what a role contains of the actions of a service.
+func actionsIn(w *world, service, role string) []string {
 	var roles struct {
 		Service []struct {
 			CRN     string   `json:"crn"`
 			Actions []string `json:"actions"`
 		} `json:"service_roles"`
 	}
-	w.r.Must(w.t, rig.Request{Method: http.MethodGet, Path: "/v2/roles?service_name=kms", Token: w.owner}, &roles)
+	w.r.Must(w.t, rig.Request{Method: http.MethodGet, Path: "/v2/roles?service_name=" + service, Token: w.owner}, &roles)
 	for _, found := range roles.Service {
 		if found.CRN == role {
 			return found.Actions

@@ -22,6 +22,9 @@ var ifMatch = map[string]string{"If-Match": "*"}
 
 func one(kind string) map[string]string { return map[string]string{"id": kind} }
 
+// inBucket names the bucket of a path.
+var inBucket = map[string]string{"bucket": "bucket"}
+
 // registered names a resource that no user may register.
 var registered = map[string]string{"id": "key", "resource": "=crn:v1:bluemix:public:cloud-object-storage:global:a%2Ff00:guid:bucket:b"}
 
@@ -30,7 +33,8 @@ const (
 		`"resources":[{"description":"$attacked"}]}`
 	wholeRegistrationBody = `{"metadata":{"collectionType":"application/vnd.ibm.kms.registration_input+json","collectionTotal":1},` +
 		`"resources":[{"description":"$attacked","keyVersionId":"$key","preventKeyDeletion":false,"registrationMetadata":""}]}`
-	newKeyBody = `{"metadata":{"collectionType":"` + keyType + `","collectionTotal":1},` +
+	newNodeBody = `{"name":"$attacked","site":"local","url":"$folder"}`
+	newKeyBody  = `{"metadata":{"collectionType":"` + keyType + `","collectionTotal":1},` +
 		`"resources":[{"type":"` + keyType + `","name":"$attacked","extractable":false}]}`
 	keyPolicyBody = `{"metadata":{"collectionType":"` + policyType + `","collectionTotal":1},` +
 		`"resources":[{"type":"` + policyType + `","rotation":{"interval_month":1}}]}`
@@ -88,8 +92,8 @@ var samples = map[string]sample{
 	"DELETE /api/v2/keys/{id}/registrations/{resource}":  {path: registered, header: kms, service: true},
 
 	// Configuration of buckets.
-	"GET /v1/b/{bucket}":   {path: map[string]string{"bucket": "bucket"}},
-	"PATCH /v1/b/{bucket}": {path: map[string]string{"bucket": "bucket"}, body: `{"hard_quota":1}`},
+	"GET /v1/b/{bucket}":   {path: inBucket},
+	"PATCH /v1/b/{bucket}": {path: inBucket, body: `{"hard_quota":1}`},
 
 	// Transport of key material.
 	"POST /api/v2/import_token": {header: kms, body: `{}`},
@@ -226,11 +230,23 @@ var samples = map[string]sample{
 	"POST /strongroom/v1/audit/verify": {},
 	"POST /strongroom/v1/backups":      {},
 
-	"GET /strongroom/v1/custody":              {},
-	"GET /strongroom/v1/custody/purged":       {},
-	"POST /strongroom/v1/custody/rotations":   {body: `{}`},
-	"POST /strongroom/v1/custody/migrations":  {body: `{"module":"other"}`},
-	"POST /strongroom/v1/custody/retirements": {body: `{"generation":$retired}`},
+	"GET /strongroom/v1/custody":               {},
+	"GET /strongroom/v1/custody/purged":        {},
+	"POST /strongroom/v1/custody/rotations":    {body: `{}`},
+	"POST /strongroom/v1/custody/migrations":   {body: `{"module":"other"}`},
+	"POST /strongroom/v1/custody/retirements":  {body: `{"generation":$retired}`},
+	"GET /strongroom/v1/nodes":                 {},
+	"POST /strongroom/v1/nodes":                {body: newNodeBody},
+	"POST /strongroom/v1/nodes/{name}/drain":   {path: map[string]string{"name": "node"}, body: `{}`},
+	"POST /strongroom/v1/nodes/{name}/replace": {path: map[string]string{"name": "node"}, body: newNodeBody},
+	"GET /strongroom/v1/slices":                {query: "bucket=$bucket&key=$object"},
+
+	"POST /strongroom/v1/buckets/{bucket}/rewrap":   {path: inBucket, body: `{}`},
+	"POST /strongroom/v1/buckets/{bucket}/rekey":    {path: inBucket, body: `{"provider_key":true,"reencrypt":true}`},
+	"POST /strongroom/v1/buckets/{bucket}/verify":   {path: inBucket, body: `{"sample":1}`},
+	"GET /strongroom/v1/buckets/{bucket}/jobs":      {path: inBucket},
+	"GET /strongroom/v1/buckets/{bucket}/jobs/{id}": {path: map[string]string{"bucket": "bucket", "id": "job"}},
+
 	// Every member of an account may ask, and is shown the instances that it manages.
 	"GET /strongroom/v1/metrics": {harmless: true},
 }

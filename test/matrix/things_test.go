@@ -3,6 +3,8 @@ package matrix_test
 import (
 	"encoding/base64"
 	"net/http"
+	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +47,21 @@ func things() map[string]thing {
 			w.must(http.MethodPost, "/v2/resource_instances/"+id+"/lock", nil, nil)
 			return id
 		}, absent: uuid.NewString},
-		"bucket":      {make: newBucket, public: true},
+		"bucket": {make: newBucket, public: true},
+		"object": {make: newObject, absent: func() string { return "name-" + hex32() }},
+		"job": {make: func(w *world) string {
+			var made struct {
+				ID string `json:"id"`
+			}
+			w.must(http.MethodPost, "/strongroom/v1/buckets/"+w.get("bucket")+"/verify", map[string]any{"sample": 1}, &made)
+			return made.ID
+		}, absent: uuid.NewString},
+		"folder": {make: newFolder, public: true},
+		"node": {make: func(w *world) string {
+			name := "node-" + hex32()[:12]
+			w.must(http.MethodPost, "/strongroom/v1/nodes", map[string]any{"name": name, "site": "local", "url": newFolder(w)}, nil)
+			return name
+		}, absent: func() string { return "node-" + hex32()[:12] }},
 		"key":         {make: func(w *world) string { return newKey(w, confidentialName, false, "") }, absent: uuid.NewString},
 		"sibling":     {make: func(w *world) string { return newKey(w, "sibling", false, "") }, absent: uuid.NewString},
 		"standardKey": {make: func(w *world) string { return newKey(w, confidentialName, true, "Y29uZmlkZW50aWFs") }, absent: uuid.NewString},
@@ -198,9 +214,14 @@ func attribute(nameOrKey, name, value string) map[string]string {
 	return map[string]string{nameOrKey: name, "operator": "stringEquals", "value": value}
 }
 
-// newInstance does not go through must, which needs an instance.
-// newBucket makes a bucket in an object storage instance. Names of buckets are one public namespace.
-func newBucket(w *world) string {
+// newFolder returns the URL of a folder that can become a storage node. It stays as long as the server,
+// which may go on writing to it when a test is over.
+func newFolder(w *world) string {
+	return (&url.URL{Scheme: "file", Path: filepath.Join(w.r.Data, "nodes", hex32())}).String()
+}
+
+// newStorage makes an object storage instance and returns its GUID.
+func newStorage(w *world) string {
 	w.t.Helper()
 	var made struct {
 		GUID string `json:"guid"`
@@ -208,24 +229,26 @@ func newBucket(w *world) string {
 	w.must(http.MethodPost, "/v2/resource_instances", named(map[string]any{
 		"target": "global", "resource_group": w.get("defaultGroup"), "resource_plan_id": storagePlan,
 	}), &made)
+	return made.GUID
+}
+
+// newBucket makes a bucket in an instance of its own. Names of buckets are one public namespace.
+func newBucket(w *world) string {
+	w.t.Helper()
 	name := "bucket-" + hex32()[:12]
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, w.r.S3URL+"/"+name, http.NoBody)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+w.owner)
-	req.Header.Set("Ibm-Service-Instance-Id", made.GUID)
-	resp, err := w.r.Client.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		w.t.Fatalf("making a bucket: status %d", resp.StatusCode)
-	}
+	w.mustS3(s3Request{method: http.MethodPut, path: "/" + name, header: map[string]string{"Ibm-Service-Instance-Id": newStorage(w)}})
 	return name
 }
 
+// newObject puts an object into the bucket of the world and returns its key.
+func newObject(w *world) string {
+	w.t.Helper()
+	key := "name-" + hex32()
+	w.mustS3(s3Request{method: http.MethodPut, path: "/" + w.get("bucket") + "/" + key, body: confidentialName})
+	return key
+}
+
+// newInstance does not go through must, which needs an instance.
 func newInstance(w *world) string {
 	w.t.Helper()
 	if _, ok := w.made["instance"]; !ok {

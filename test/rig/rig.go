@@ -23,6 +23,7 @@ import (
 // Rig is a running deployment with two accounts.
 type Rig struct {
 	URL, S3URL string
+	Data       string       // the server's folder
 	Client     *http.Client // trusts the deployment's own authority
 	Clock      *Clock       // of the server
 	Operator   Account      // the account of the first start
@@ -75,6 +76,7 @@ func Start(t *testing.T, change ...func(*server.Config)) *Rig {
 			t.Logf("the server says:\n%s", log)
 		}
 	})
+	r.Data = cfg.Data
 	r.prepare(t, cfg, log)
 	r.serve(t, cfg, log)
 	return r

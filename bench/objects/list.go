@@ -1,0 +1,8 @@
+package main
+
+import (
+	"context"
+	"errors"
+)
+
+func measureLists(context.Context, options) error { return errors.New("to come") }
