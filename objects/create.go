@@ -40,7 +40,7 @@ func (s *Service) CreateBucket(ctx context.Context, who iam.Caller, n NewBucket)
 
 // checkNew checks what a request says of a new bucket, and adds what it does not say.
 func (s *Service) checkNew(n *NewBucket) error {
-	n.Location = cmp.Or(n.Location, s.Location)
+	n.Location = s.locate(n.Location)
 	if err := checkBucketName(n.Name, s.StrictNames); err != nil {
 		return err
 	}

@@ -38,6 +38,16 @@ func looksLikeAddress(name string) bool {
 	return true
 }
 
+// locate completes the location of a new bucket. Tools of AWS send the region that they are set to, which
+// has no storage class: the house's own region stands for the house's location.
+func (s *Service) locate(constraint string) string {
+	class, own := strings.CutPrefix(s.Location, constraint+"-")
+	if constraint == "" || own && !strings.Contains(class, "-") {
+		return s.Location
+	}
+	return constraint
+}
+
 // checkLocation checks a location constraint, which is a location and a storage class (cos-api.md,
 // section 5.2). Locations that IBM may add later are taken by their shape, storage classes are known.
 func checkLocation(constraint string) error {
