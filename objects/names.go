@@ -38,18 +38,20 @@ func looksLikeAddress(name string) bool {
 	return true
 }
 
-// checkLocation checks a location constraint, which is a location and a storage class (cos-api.md,
+// fullLocation checks a location constraint, which is a location and a storage class (cos-api.md,
 // section 5.2). Locations that IBM may add later are taken by their shape, storage classes are known.
-func checkLocation(constraint string) error {
-	dash := strings.LastIndexByte(constraint, '-')
-	if dash < 0 || !validLocation(constraint[:dash]) {
-		return ErrLocation
+// Clients send their region alone where nothing was said: that gets the class of most buckets.
+func fullLocation(constraint string) (string, error) {
+	if dash := strings.LastIndexByte(constraint, '-'); dash >= 0 && validLocation(constraint[:dash]) {
+		switch constraint[dash+1:] {
+		case "standard", "vault", "cold", "smart", "flex", "onerate_active":
+			return constraint, nil
+		}
 	}
-	switch constraint[dash+1:] {
-	case "standard", "vault", "cold", "smart", "flex", "onerate_active":
-		return nil
+	if validLocation(constraint) {
+		return constraint + "-standard", nil
 	}
-	return ErrLocation
+	return "", ErrLocation
 }
 
 // validLocation knows the shapes of a single site ("ams03"), a cross-region ("eu") and a region
