@@ -88,10 +88,11 @@ func NewAccess(cfg AccessConfig) *Access {
 // The caller must act in the account of the object, unless it is a service
 // instance, which needs an authorization in the object's account. The owner of
 // an account may do everything in it but purge keys. What an account grants to
-// PublicAccess is granted to every caller.
+// PublicAccess is granted to every caller. Nothing is granted beyond what the
+// caller has confined the request to.
 func (a *Access) Allow(ctx context.Context, who Caller, action Action, on Object) error {
 	as := standingOf(&who, on.Account)
-	if as == asNobody {
+	if as == asNobody || !who.Reaches(on) {
 		return ErrForbidden
 	}
 	if as == asOwner && action != PurgeKey {

@@ -70,6 +70,14 @@ type Caller struct {
 	// OnBehalfOf is who asked for what a service instance does now, as far as the service knows. It
 	// is named in the event and decides nothing.
 	OnBehalfOf IdentityID
+	// Within confines the request to what belongs to this instance or this account, whatever else the
+	// caller may do. Empty confines it to nothing.
+	Within string
+}
+
+// Reaches reports whether an object is one that the caller has confined the request to.
+func (c *Caller) Reaches(on Object) bool {
+	return c.Within == "" || c.Within == on.Instance || c.Within == string(on.Account)
 }
 
 // ServerCaller is the initiator of what the server does by itself, or who works on

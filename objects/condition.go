@@ -40,6 +40,17 @@ func (c *Conditions) write(etag string, there bool) error {
 // onWrite reports whether write has something to judge.
 func (c *Conditions) onWrite() bool { return len(c.Match)+len(c.NoneMatch) > 0 }
 
+// holds reports whether an object is in the state that is meant. No validator means any.
+func (v *Validator) holds(o *Object) bool {
+	switch {
+	case v == nil:
+		return true
+	case v.ETag != "":
+		return v.ETag == o.ETag
+	}
+	return v.Modified.Equal(o.Modified.Truncate(time.Second))
+}
+
 func matches(list []string, etag string) bool {
 	return slices.Contains(list, "*") || slices.Contains(list, etag)
 }

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"testing"
+	"time"
 
+	"strongroom/iam"
 	"strongroom/objects"
+	"strongroom/objects/objectstest"
 )
 
 const segment = 1 << 20
@@ -276,5 +280,129 @@ func TestCallerWhoGoesAwayIsRecorded(t *testing.T) {
 	}
 	if _, _, err := s.get(t, objects.Read{Key: "key"}); err != nil || s.Log.Last().Outcome != "success" {
 		t.Errorf("read with %v, recorded as %s", err, s.Log.Last().Outcome)
+	}
+}
+
+// TestLongReadOutlivesARotation: a root key that is rotated, and a bucket key that is wrapped anew, in
+// the middle of a reading change nothing for it.
+func TestLongReadOutlivesARotation(t *testing.T) {
+	s := newStand(t, false)
+	content := contentOf(6 * segment)
+	s.put(t, "key", content)
+	c, err := s.Get(t.Context(), s.who, objects.Read{Bucket: "bucket", Key: "key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	got := make([]byte, segment)
+	if _, err := io.ReadFull(c, got); err != nil {
+		t.Fatal(err)
+	}
+	s.RootKeys.Rotate(s.root)
+	if err := s.FollowRotations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WorkJobs(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(c)
+	if err != nil || !bytes.Equal(append(got, rest...), content) {
+		t.Errorf("%d bytes after the rotation, %v", len(rest), err)
+	}
+}
+
+// TestRangeOfAnObjectThatChanged: If-Range gives the range of the object that is meant, and else the whole.
+func TestRangeOfAnObjectThatChanged(t *testing.T) {
+	s := newStand(t, false)
+	content := contentOf(3 * segment)
+	o := s.put(t, "key", content)
+	for name, c := range map[string]struct {
+		v     *objects.Validator
+		whole bool
+	}{
+		"none":         {nil, false},
+		"its tag":      {&objects.Validator{ETag: o.ETag}, false},
+		"another tag":  {&objects.Validator{ETag: "other"}, true},
+		"no tag":       {&objects.Validator{}, true},
+		"its date":     {&objects.Validator{Modified: o.Modified.Truncate(time.Second)}, false},
+		"a later date": {&objects.Validator{Modified: o.Modified.Truncate(time.Second).Add(time.Second)}, true},
+	} {
+		want := content[segment+1 : segment+4]
+		if c.whole {
+			want = content
+		}
+		got, found, err := s.get(t, objects.Read{Key: "key", Range: &objects.Range{First: segment + 1, Last: segment + 3}, RangeIf: c.v})
+		if err != nil || !bytes.Equal(got, want) || found.Partial == c.whole || found.Length != int64(len(want)) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+}
+
+// TestArchivedObjectIsReadWhenItIsRestored, and no longer than that.
+func TestArchivedObjectIsReadWhenItIsRestored(t *testing.T) {
+	s := newStand(t, false)
+	none := 0
+	s.configure(t, objects.ActionBucketPutLifecycle, objects.SetLifecycle([]objects.LifecycleRule{
+		{Enabled: true, TransitionDays: &none, TransitionStorage: objects.StorageGlacier},
+	}))
+	s.put(t, "key", []byte("x"))
+	restore := func(days int, tier string) error {
+		_, err := s.RestoreArchived(t.Context(), s.who, "bucket", "key", "", days, tier)
+		return err
+	}
+	if err := restore(1, ""); !errors.Is(err, objects.ErrNotArchived) {
+		t.Errorf("restoring what is not archived: %v", err)
+	}
+	s.Clock.Advance(24 * time.Hour)
+	if err := s.RunLifecycle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	read := func(want error) {
+		t.Helper()
+		if _, _, err := s.get(t, objects.Read{Key: "key"}); !errors.Is(err, want) {
+			t.Errorf("reading: %v, want %v", err, want)
+		}
+		_, err := s.Copy(t.Context(), s.who, objects.Copy{Write: s.write("copy"), From: objects.Read{Bucket: "bucket", Key: "key"}})
+		if !errors.Is(err, want) {
+			t.Errorf("copying: %v, want %v", err, want)
+		}
+	}
+	read(objects.ErrArchived)
+	if err := restore(0, ""); !errors.Is(err, objects.ErrArgument) {
+		t.Errorf("for no days: %v", err)
+	}
+	if err := restore(2, "Accelerated"); !errors.Is(err, objects.ErrArgument) {
+		t.Errorf("by the tier of another class: %v", err)
+	}
+	if err := restore(2, "Bulk"); err != nil {
+		t.Fatal(err)
+	}
+	read(nil)
+	s.Clock.Advance(48 * time.Hour)
+	read(objects.ErrArchived)
+}
+
+// TestPublicObjectIsReadByAnybody, by its own ACL and not by that of its bucket.
+func TestPublicObjectIsReadByAnybody(t *testing.T) {
+	s := newStand(t, false)
+	w := s.write("open")
+	w.ACL = objects.ACLPublicRead
+	if _, err := s.Put(t.Context(), s.who, w, bytes.NewReader([]byte("x"))); err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, "shut", []byte("x"))
+	s.configure(t, objects.ActionBucketPutACL, objects.SetACL(objects.ACLPublicRead))
+	user := s.who
+	s.who = objectstest.Caller("other", "eve")
+	for key, want := range map[string]error{"open": nil, "shut": iam.ErrForbidden, "none": iam.ErrForbidden} {
+		if _, _, err := s.get(t, objects.Read{Key: key}); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", key, err, want)
+		}
+	}
+	s.who = user
+	s.configure(t, objects.ActionBucketPutPublicAccessBlock, objects.SetPublicAccess(&objects.PublicAccessBlock{IgnorePublicACLs: true}))
+	s.who = objectstest.Caller("other", "eve")
+	if _, _, err := s.get(t, objects.Read{Key: "open"}); !errors.Is(err, iam.ErrForbidden) {
+		t.Errorf("where public ACLs are ignored: %v", err)
 	}
 }

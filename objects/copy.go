@@ -52,14 +52,21 @@ func (s *Service) copy(ctx context.Context, v *visit, c Copy) (done Copied, err 
 	if done.Object, err = s.put(ctx, v, &w, from); err != nil {
 		return Copied{}, err
 	}
-	if from.Version != NullVersion {
-		done.Source = from.Version
-	}
+	done.Source = from.named()
 	return done, nil
+}
+
+// named is the version as answers name it; empty if the bucket never kept any.
+func (o *Object) named() VersionID {
+	if !o.Versioned {
+		return ""
+	}
+	return o.Version
 }
 
 // openSource reads an object that is to be copied, with the failures that a copy has for it.
 func (s *Service) openSource(ctx context.Context, who iam.Caller, r Read, g getting) (*Content, error) {
+	who.Within = r.Owner
 	from, err := s.get(ctx, who, r, g)
 	switch {
 	case errors.Is(err, ErrNotModified):

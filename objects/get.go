@@ -72,7 +72,7 @@ func (l *looked) long() bool {
 	if l.err != nil || l.row.Parts == 1 && l.row.Size <= segmentSize {
 		return false
 	}
-	if l.Range == nil || l.Part != 0 || l.row.Parts != 1 {
+	if l.Range == nil || l.RangeIf != nil || l.Part != 0 || l.row.Parts != 1 {
 		return true
 	}
 	offset, length, err := l.Range.within(l.row.Size)
@@ -194,7 +194,7 @@ func (c *Content) choose(l *looked, parts []PartRow) (err error) {
 		return ErrRequest.On("", "a range and a part number exclude each other")
 	case l.Part != 0:
 		return c.choosePart(l.Part, parts)
-	case l.Range == nil:
+	case l.Range == nil || !l.RangeIf.holds(&c.Object):
 		return nil
 	}
 	c.Partial = true

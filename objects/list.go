@@ -50,6 +50,7 @@ type ListParts struct {
 // PartListing is a page of parts.
 type PartListing struct {
 	Upload
+	Owner     InstanceID // of the bucket
 	Parts     []Part
 	Truncated bool
 	Next      int

@@ -33,13 +33,15 @@ const (
 
 // Object is a version of an object as its readers see it.
 type Object struct {
-	Bucket   string // name
-	Key      string
-	Version  VersionID
-	Latest   bool
-	Marker   bool // a delete marker, which has no content
-	Size     int64
-	Modified time.Time
+	Bucket  string // name
+	Key     string
+	Version VersionID
+	// Versioned says that the bucket keeps versions, or did: else there is one only, which answers do not name.
+	Versioned bool
+	Latest    bool
+	Marker    bool // a delete marker, which has no content
+	Size      int64
+	Modified  time.Time
 	// ETag is without quotes. It is opaque, and Sealed is true, while the key of the bucket cannot be
 	// used: then the fields below it are empty.
 	ETag      string
@@ -178,8 +180,17 @@ type Read struct {
 	Version     VersionID // empty for the newest
 	Part        int       // number of the part that is wanted; 0 for all
 	Range       *Range
+	RangeIf     *Validator // what the object must still be for the range to count; nil for no matter what
 	Conditions  Conditions
 	Customer    *CustomerKey
+	// Owner is who the bucket must belong to if it is the source of a copy; see iam.Caller.Within.
+	Owner string
+}
+
+// Validator tells one state of an object from others, by its ETag or else by its date.
+type Validator struct {
+	ETag     string // without quotes
+	Modified time.Time
 }
 
 // Range is a range of bytes as RFC 9110, section 14.1.2 has them: First to Last inclusive; Last -1 to
@@ -223,5 +234,5 @@ type Copy struct {
 // Copied is the outcome of a copy.
 type Copied struct {
 	Object
-	Source VersionID // that was copied; empty in an unversioned bucket
+	Source VersionID // that was copied; empty if its bucket never kept any
 }

@@ -63,7 +63,11 @@ func (s *Service) copyPart(ctx context.Context, v *visit, u UploadRow, p PartWri
 		return Part{}, ErrRange
 	}
 	p.Expect = Expect{Size: from.Length}
-	return s.putPart(ctx, v, u, p, from)
+	if part, err = s.putPart(ctx, v, u, p, from); err != nil {
+		return Part{}, err
+	}
+	part.Source = from.named()
+	return part, nil
 }
 
 // putPart stores a part of an open upload.
@@ -159,7 +163,7 @@ func (s *Service) Parts(ctx context.Context, who iam.Caller, l ListParts) (PartL
 			if err != nil {
 				return err
 			}
-			page = PartListing{Upload: u.Upload}
+			page = PartListing{Upload: u.Upload, Owner: v.bucket.Instance}
 			if l.Limit == 0 {
 				return nil
 			}

@@ -40,6 +40,7 @@ type Part struct {
 	ETag      string
 	Checksums Checksums
 	Modified  time.Time
+	Source    VersionID // of the object that it was just copied from; empty if its bucket never kept any
 }
 
 // Complete puts the parts of an upload together.

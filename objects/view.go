@@ -72,7 +72,7 @@ func (s *Service) seen(ctx context.Context, v *visit, r *Row, rec *record) (Obje
 // object is a version with what its record says, nil for one that cannot be opened now.
 func (b *Bucket) object(r *Row, rec *record) Object {
 	o := Object{
-		Bucket: b.Name, Key: r.Key, Version: r.Version, Latest: r.Latest, Marker: r.Marker,
+		Bucket: b.Name, Key: r.Key, Version: r.Version, Versioned: b.Versioning != "", Latest: r.Latest, Marker: r.Marker,
 		Size: r.Size, Modified: r.Modified, ETag: r.Opaque, Sealed: rec == nil && !r.Marker,
 		ACL: r.ACL, Lock: r.Lock, Retention: r.Retain, Archive: r.Archive,
 	}

@@ -118,12 +118,16 @@ func (s *Service) decide(ctx context.Context, v *visit, action iam.Action) error
 	return s.Decider.Allow(ctx, v.who, action, v.object)
 }
 
-// decider decides about a visit: what cannot be known is refused for that reason, an address that the
-// bucket does not allow for that, then policies are asked, and last what is open to everybody.
+// decider decides about a visit: what cannot be known is refused for that reason, a bucket of another
+// owner than the caller expects and an address that the bucket does not allow for those, then policies
+// are asked, and last what is open to everybody.
 func (s *Service) decider(v *visit, op operation) iam.Decider {
 	return deciderFunc(func(ctx context.Context, who iam.Caller, action iam.Action, on iam.Object) error {
 		if v.cause != nil {
 			return v.cause
+		}
+		if !who.Reaches(on) {
+			return iam.ErrForbidden
 		}
 		if !beyondFirewall(action) {
 			if err := v.bucket.Firewall.check(who); err != nil {

@@ -298,3 +298,158 @@ func (s *stand) rootOf(t *testing.T, b objects.Bucket) crn.CRN {
 	}
 	return keys[0].Root
 }
+
+// TestVersionsAreNamedWhereThereAreSome: in a bucket that never kept versions nothing is called one.
+func TestVersionsAreNamedWhereThereAreSome(t *testing.T) {
+	s := newStand(t, false)
+	copied := func() (whole, part objects.VersionID) {
+		t.Helper()
+		c, err := s.Copy(t.Context(), s.who, objects.Copy{Write: s.write("copy"), From: objects.Read{Bucket: "bucket", Key: "key"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := s.partWrite(s.begin(t, "upload", nil), 1)
+		w.From = &objects.Read{Bucket: "bucket", Key: "key"}
+		p, err := s.PutPart(t.Context(), s.who, w, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Source, p.Source
+	}
+	old := s.put(t, "key", []byte("x"))
+	_, read, _ := s.get(t, objects.Read{Key: "key"})
+	if whole, part := copied(); old.Versioned || read.Versioned || whole != "" || part != "" {
+		t.Errorf("without versions: %t, %t, copied from %q and %q", old.Versioned, read.Versioned, whole, part)
+	}
+	s.configure(t, objects.ActionBucketPutVersioning, objects.SetVersioning(objects.VersioningEnabled))
+	if whole, part := copied(); whole != objects.NullVersion || part != objects.NullVersion {
+		t.Errorf("what is older than versions is copied from %q and %q", whole, part)
+	}
+	made := s.put(t, "key", []byte("y"))
+	if whole, part := copied(); !made.Versioned || whole != made.Version || part != made.Version {
+		t.Errorf("version %q is copied from %q and %q", made.Version, whole, part)
+	}
+	s.configure(t, objects.ActionBucketPutVersioning, objects.SetVersioning(objects.VersioningSuspended))
+	if o := s.put(t, "key", []byte("z")); !o.Versioned || o.Version != objects.NullVersion {
+		t.Errorf("where versions are suspended: %t, %q", o.Versioned, o.Version)
+	}
+}
+
+// TestQuotaBoundsEveryWayToWrite counts what is there, and leaves nothing of what it refuses.
+func TestQuotaBoundsEveryWayToWrite(t *testing.T) {
+	s := newStand(t, false)
+	s.put(t, "key", fill(3000, 1))
+	s.configure(t, objects.ActionBucketPutQuota, objects.SetQuota(5000))
+	put := func(key string, size int, expect int64) error {
+		w := s.write(key)
+		w.Expect.Size = expect
+		_, err := s.Put(t.Context(), s.who, w, bytes.NewReader(fill(size, 2)))
+		return err
+	}
+	up := s.begin(t, "upload", nil)
+	for name, err := range map[string]error{
+		"announced":     put("other", 5001, 5001),
+		"not announced": put("other", 2001, -1),
+		"copied": func() error {
+			_, err := s.Copy(t.Context(), s.who, objects.Copy{Write: s.write("copy"), From: objects.Read{Bucket: "bucket", Key: "key"}})
+			return err
+		}(),
+		"a part copied": func() error {
+			w := s.partWrite(up, 1)
+			w.From = &objects.Read{Bucket: "bucket", Key: "key"}
+			_, err := s.PutPart(t.Context(), s.who, w, nil)
+			return err
+		}(),
+	} {
+		if !errors.Is(err, objects.ErrQuota) {
+			t.Errorf("%s: %v, want ErrQuota", name, err)
+		}
+	}
+	if n := s.dispersed(t); n != 1 {
+		t.Errorf("%d blobs live, want 1", n)
+	}
+	if err := put("other", 2000, -1); err != nil {
+		t.Errorf("up to the quota: %v", err)
+	}
+}
+
+// TestRetainedObjectIsNotOverwritten: not by a put, a copy or a completed upload, until its time is over.
+func TestRetainedObjectIsNotOverwritten(t *testing.T) {
+	s := newStand(t, false)
+	s.configure(t, objects.ActionBucketPutProtection, objects.SetProtection(objects.Protection{Minimum: 0, Default: 1, Maximum: 9}))
+	s.put(t, "key", []byte("kept"))
+	s.put(t, "source", []byte("new"))
+	up := s.begin(t, "key", nil)
+	part := s.part(t, up, 1, []byte("new"))
+	ways := map[string]func() error{
+		"put": func() error {
+			_, err := s.Put(t.Context(), s.who, s.write("key"), bytes.NewReader([]byte("new")))
+			return err
+		},
+		"copy": func() error {
+			_, err := s.Copy(t.Context(), s.who, objects.Copy{Write: s.write("key"), From: objects.Read{Bucket: "bucket", Key: "source"}})
+			return err
+		},
+		"completion": func() error {
+			_, err := s.CompleteUpload(t.Context(), s.who, s.completion(up, part))
+			return err
+		},
+	}
+	for name, way := range ways {
+		if err := way(); !errors.Is(err, objects.ErrProtected) {
+			t.Errorf("%s: %v, want ErrProtected", name, err)
+		}
+	}
+	if got, _, err := s.get(t, objects.Read{Key: "key"}); err != nil || string(got) != "kept" {
+		t.Errorf("after that: %q, %v", got, err)
+	}
+	s.Clock.Advance(24 * time.Hour)
+	if err := ways["put"](); err != nil {
+		t.Errorf("when its time is over: %v", err)
+	}
+}
+
+// TestCopyFromOneCustomerKeyToAnother needs both, and neither opens what the other has sealed.
+func TestCopyFromOneCustomerKeyToAnother(t *testing.T) {
+	s := newStand(t, false)
+	s.bucket = s.NewBucket(t, s.who, s.instance, "plain", "")
+	here, there := customerKey(1), customerKey(2)
+	content := fill(2*segment+5, 1)
+	w := s.write("key")
+	w.Encryption.Customer = here
+	if _, err := s.Put(t.Context(), s.who, w, bytes.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+	from := objects.Read{Bucket: "plain", Key: "key", Customer: here}
+	to := s.write("copy")
+	to.Encryption.Customer = there
+	if _, err := s.Copy(t.Context(), s.who, objects.Copy{Write: to, From: from}); err != nil {
+		t.Fatal(err)
+	}
+	up := s.begin(t, "parts", func(u *objects.StartUpload) { u.Bucket, u.Encryption.Customer = "plain", there })
+	part := objects.PartWrite{Bucket: "plain", Key: "parts", Upload: up.ID, Number: 1, Customer: there, From: &from}
+	p, err := s.PutPart(t.Context(), s.who, part, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := objects.Complete{Bucket: "plain", Key: "parts", Upload: up.ID, Parts: []objects.Part{p}, Size: -1, Customer: there}
+	if _, err := s.CompleteUpload(t.Context(), s.who, done); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"copy", "parts"} {
+		if got, _, err := s.get(t, objects.Read{Key: key, Customer: there}); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%s: %d bytes, %v", key, len(got), err)
+		}
+		if _, _, err := s.get(t, objects.Read{Key: key, Customer: here}); !errors.Is(err, objects.ErrWrongKey) {
+			t.Errorf("%s with the key of the source: %v, want ErrWrongKey", key, err)
+		}
+	}
+	from.Customer = nil
+	if _, err := s.Copy(t.Context(), s.who, objects.Copy{Write: to, From: from}); !errors.Is(err, objects.ErrCustomerKey) {
+		t.Errorf("without the key of the source: %v, want ErrCustomerKey", err)
+	}
+	part.From, part.Customer = &objects.Read{Bucket: "plain", Key: "key", Customer: here}, here
+	if _, err := s.PutPart(t.Context(), s.who, part, nil); err == nil {
+		t.Error("a part was copied under another key than that of its upload")
+	}
+}

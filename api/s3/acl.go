@@ -94,7 +94,7 @@ func (f *face) getObjectACL(ctx context.Context, q *request) (httpface.Answer, e
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return writeXML(newACL(ownerOf(&b), o.ACL), versioned(o.Version))
+	return writeXML(newACL(ownerOf(&b), o.ACL), versioned(&o))
 }
 
 func (f *face) putObjectACL(ctx context.Context, q *request) (httpface.Answer, error) {
@@ -103,5 +103,5 @@ func (f *face) putObjectACL(ctx context.Context, q *request) (httpface.Answer, e
 		return httpface.Answer{}, err
 	}
 	o, err := f.Objects.SetObjectACL(ctx, q.who, q.bucket, q.key, q.version(), acl)
-	return httpface.Answer{Header: versioned(o.Version)}, err
+	return httpface.Answer{Header: versioned(&o)}, err
 }

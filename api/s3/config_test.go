@@ -55,7 +55,7 @@ func TestConfigurationsComeBack(t *testing.T) {
 		{
 			"lifecycle with a prefix of old", "lifecycle",
 			`<LifecycleConfiguration><Rule><ID>old</ID><Prefix>tmp/</Prefix><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`,
-			`<LifecycleConfiguration` + ns + `><Rule><ID>old</ID><Status>Enabled</Status><Prefix>tmp/</Prefix><Filter><Prefix>tmp/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`,
+			`<LifecycleConfiguration` + ns + `><Rule><ID>old</ID><Status>Enabled</Status><Prefix>tmp/</Prefix><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`,
 		},
 		{
 			"cors", "cors",

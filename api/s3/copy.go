@@ -48,9 +48,7 @@ func (f *face) copyObject(ctx context.Context, q *request) (a httpface.Answer, e
 		return a, sourceFailure(err)
 	}
 	h := http.Header{}
-	if done.Version != "" {
-		h.Set("X-Amz-Version-Id", string(done.Version))
-	}
+	showVersion(h, &done.Object)
 	if done.Source != "" {
 		h.Set("X-Amz-Copy-Source-Version-Id", string(done.Source))
 	}
@@ -90,7 +88,7 @@ func (q *request) source() (r objects.Read, err error) {
 	if err != nil {
 		return r, err
 	}
-	r = objects.Read{Bucket: bucket, Key: key, Version: version, Conditions: conditions(q.R.Header, ofCopySource)}
+	r = objects.Read{Bucket: bucket, Key: key, Version: version, Conditions: conditions(q.R.Header, ofCopySource), Owner: q.header(headerSourceOwner)}
 	r.Customer, err = q.sourceCustomer()
 	return r, err
 }

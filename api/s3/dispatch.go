@@ -85,10 +85,11 @@ func (f *face) route(op *operation) httpface.Route[iam.Caller] {
 	r.Handle = func(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
 		q := requestOf(c)
 		q.who = who
+		q.who.Within = q.header(headerOwner)
 		answer, err := op.handle(ctx, q)
 		if err != nil && !c.Trail.Recorded() && q.bucket != "" {
 			// It was not understood. Who may not even try hears that instead.
-			err = f.Objects.Refuse(ctx, who, op.action, q.bucket, q.key, err)
+			err = f.Objects.Refuse(ctx, q.who, op.action, q.bucket, q.key, err)
 		}
 		return answer, err
 	}

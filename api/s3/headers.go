@@ -214,7 +214,7 @@ func objectHeaders(o *objects.Object) http.Header {
 		h.Set(metaPrefix+name, value)
 	}
 	set("X-Amz-Website-Redirect-Location", o.Redirect)
-	set("X-Amz-Version-Id", string(o.Version))
+	showVersion(h, o)
 	if len(o.Tags) > 0 {
 		h.Set("X-Amz-Tagging-Count", strconv.Itoa(len(o.Tags)))
 	}
@@ -226,6 +226,13 @@ func objectHeaders(o *objects.Object) http.Header {
 	showArchive(h, o.Archive)
 	showCustomer(h, o.CustomerKeyMD5)
 	return h
+}
+
+// showVersion names the version of an object whose bucket keeps versions, or did.
+func showVersion(h http.Header, o *objects.Object) {
+	if o.Versioned {
+		h.Set("X-Amz-Version-Id", string(o.Version))
+	}
 }
 
 // showLock shows Object Lock.

@@ -21,7 +21,7 @@ type lifecycleRule struct {
 	ID     string `xml:",omitempty"`
 	Status string
 	Prefix *string `xml:",omitempty"` // as documents had it before there were filters
-	Filter *lifecycleFilter
+	Filter *lifecycleFilter `xml:",omitempty"`
 
 	Expiration                     *expiration           `xml:",omitempty"`
 	NoncurrentVersionExpiration    *noncurrentExpiration `xml:",omitempty"`
@@ -125,7 +125,9 @@ func (in *lifecycleRule) rule() (r objects.LifecycleRule, err error) {
 		}
 		r.NoncurrentDays = *e.NoncurrentDays
 		if e.NewerNoncurrentVersions != nil {
-			r.NoncurrentKeep = *e.NewerNoncurrentVersions
+			if r.NoncurrentKeep = *e.NewerNoncurrentVersions; r.NoncurrentKeep < 1 {
+				return r, errParameter.On("NewerNoncurrentVersions", "it must be positive")
+			}
 		}
 	}
 	if a := in.AbortIncompleteMultipartUpload; a != nil {
@@ -137,12 +139,11 @@ func (in *lifecycleRule) rule() (r objects.LifecycleRule, err error) {
 	return r, in.transition(&r)
 }
 
-// filter reads what the rule is about. A prefix beside the filter is how we show rules that had none,
-// so it must be accepted again.
+// filter reads what the rule is about: a filter or, as of old, a prefix.
 func (in *lifecycleRule) filter(r *objects.LifecycleRule) error {
 	f := in.Filter
 	switch {
-	case in.Prefix != nil && f != nil && (f.Prefix == nil || *f.Prefix != *in.Prefix):
+	case in.Prefix != nil && f != nil:
 		return errXML.On("Filter", "a rule has either a filter or a prefix")
 	case in.Prefix != nil:
 		r.Legacy, r.Prefix = true, *in.Prefix
@@ -221,7 +222,7 @@ func (in *lifecycleRule) transition(r *objects.LifecycleRule) (err error) {
 	return err
 }
 
-// newLifecycle says rules as clients expect them: each with an ID and a filter, as IBM's service does.
+// newLifecycle says rules as they were given, each with an ID.
 func newLifecycle(rules []objects.LifecycleRule) *lifecycleConfiguration {
 	out := &lifecycleConfiguration{xmlns: inNamespace(), Rules: make([]lifecycleRule, len(rules))}
 	for i := range rules {
@@ -231,12 +232,14 @@ func newLifecycle(rules []objects.LifecycleRule) *lifecycleConfiguration {
 }
 
 func newLifecycleRule(r *objects.LifecycleRule) lifecycleRule {
-	out := lifecycleRule{ID: r.ID, Status: "Disabled", Filter: newLifecycleFilter(r)}
+	out := lifecycleRule{ID: r.ID, Status: "Disabled"}
 	if r.Enabled {
 		out.Status = "Enabled"
 	}
 	if r.Legacy {
 		out.Prefix = &r.Prefix
+	} else {
+		out.Filter = newLifecycleFilter(r)
 	}
 	switch {
 	case r.ExpireDays > 0:

@@ -150,8 +150,8 @@ func (f *face) copyPart(ctx context.Context, q *request) (a httpface.Answer, err
 		return a, sourceFailure(err)
 	}
 	h := http.Header{}
-	if from.Version != "" {
-		h.Set("X-Amz-Copy-Source-Version-Id", string(from.Version))
+	if done.Source != "" {
+		h.Set("X-Amz-Copy-Source-Version-Id", string(done.Source))
 	}
 	if p.Customer != nil {
 		showCustomer(h, p.Customer.MD5)
@@ -211,8 +211,9 @@ func (f *face) listParts(ctx context.Context, q *request) (a httpface.Answer, er
 		return a, err
 	}
 	who := party{text(page.Initiator), text(page.Initiator)}
+	of := party{text(page.Owner), text(page.Owner)}
 	doc := partsResult{
-		Bucket: q.bucket, Key: text(q.key), UploadID: l.Upload, Initiator: who, Owner: who, StorageClass: "STANDARD",
+		Bucket: q.bucket, Key: text(q.key), UploadID: l.Upload, Initiator: who, Owner: of, StorageClass: "STANDARD",
 		PartNumberMarker: l.After, NextPartNumberMarker: page.Next, MaxParts: limit, IsTruncated: page.Truncated,
 	}
 	if page.Algorithm != "" {

@@ -35,9 +35,7 @@ func (f *face) putObject(ctx context.Context, q *request) (a httpface.Answer, er
 func (q *request) written(o *objects.Object) http.Header {
 	h := http.Header{}
 	h.Set("Etag", quoted(o.ETag))
-	if o.Version != "" {
-		h.Set("X-Amz-Version-Id", string(o.Version))
-	}
+	showVersion(h, o)
 	setChecksums(h, o.Checksums)
 	showCustomer(h, o.CustomerKeyMD5)
 	q.echoEncryption(h, o.Root)
@@ -60,6 +58,9 @@ func (q *request) read() (r objects.Read, err error) {
 		if r.Range != nil {
 			return r, errContradiction.On("partNumber", "there is a range as well")
 		}
+	}
+	if r.Range != nil {
+		r.RangeIf = rangeIf(q.header("If-Range"))
 	}
 	r.Customer, err = q.customer()
 	return r, err
@@ -125,7 +126,7 @@ func (f *face) show(ctx context.Context, q *request, find finder) (a httpface.An
 	}
 	h := objectHeaders(&c.Object)
 	q.echoEncryption(h, c.Root)
-	if q.header("X-Amz-Checksum-Mode") == "ENABLED" && r.Range == nil {
+	if q.header("X-Amz-Checksum-Mode") == "ENABLED" && (r.Range == nil || !c.Partial) {
 		setChecksums(h, c.Checksums)
 	}
 	if r.Part > 0 && c.PartCount > 0 {

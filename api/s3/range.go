@@ -59,3 +59,19 @@ func parseSourceRange(v string) (*objects.Range, error) {
 	}
 	return r, nil
 }
+
+// rangeIf reads an If-Range header (RFC 9110, section 13.1.5): an entity tag or a date. What is neither,
+// and a weak tag, are of no object, so that the whole is sent.
+func rangeIf(v string) *objects.Validator {
+	v = strings.TrimSpace(v)
+	if v == "" {
+		return nil
+	}
+	if date := httpDate(v); !date.IsZero() {
+		return &objects.Validator{Modified: date}
+	}
+	if tag, ok := strings.CutPrefix(v, `"`); ok {
+		v = strings.TrimSuffix(tag, `"`)
+	}
+	return &objects.Validator{ETag: v}
+}

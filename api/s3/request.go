@@ -26,6 +26,14 @@ type request struct {
 	trailer *trailer // what follows the body; nil if nothing was announced
 }
 
+// Headers that name the owner that a bucket must have, for what is asked to be done: its instance, which
+// lists show as its owner, or the account of that, which is what the header means to clients of AWS. A
+// bucket of that name that somebody else has made meanwhile is then refused, whatever its owner allows.
+const (
+	headerOwner       = "X-Amz-Expected-Bucket-Owner"
+	headerSourceOwner = "X-Amz-Source-Expected-Bucket-Owner"
+)
+
 // requestOf returns what find has made of a call.
 func requestOf(c *httpface.Call) *request {
 	q, _ := c.Found.(*request)

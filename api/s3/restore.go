@@ -23,5 +23,5 @@ func (f *face) restore(ctx context.Context, q *request) (httpface.Answer, error)
 		return httpface.Answer{}, errXML.On("Days", "it must be positive")
 	}
 	o, err := f.Objects.RestoreArchived(ctx, q.who, q.bucket, q.key, q.version(), in.Days, in.GlacierJobParameters.Tier)
-	return httpface.Answer{Header: versioned(o.Version)}, err
+	return httpface.Answer{Header: versioned(&o)}, err
 }

@@ -30,7 +30,7 @@ func (f *face) getRetention(ctx context.Context, q *request) (httpface.Answer, e
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return writeXML(newLockRetention(o.Lock), versioned(o.Version))
+	return writeXML(newLockRetention(o.Lock), versioned(&o))
 }
 
 func newLockRetention(l objects.Lock) lockRetention {
@@ -48,7 +48,7 @@ func (f *face) putRetention(ctx context.Context, q *request) (httpface.Answer, e
 	}
 	bypass := q.header("X-Amz-Bypass-Governance-Retention") == "true"
 	o, err := f.Objects.SetLockRetention(ctx, q.who, q.bucket, q.key, q.version(), mode, until, bypass)
-	return httpface.Answer{Header: versioned(o.Version)}, err
+	return httpface.Answer{Header: versioned(&o)}, err
 }
 
 // lock reads mode and date, which belong together; neither removes the retention.
@@ -76,7 +76,7 @@ func (f *face) getLegalHold(ctx context.Context, q *request) (httpface.Answer, e
 	if o.Lock.Hold {
 		out.Status = "ON"
 	}
-	return writeXML(out, versioned(o.Version))
+	return writeXML(out, versioned(&o))
 }
 
 func (f *face) putLegalHold(ctx context.Context, q *request) (httpface.Answer, error) {
@@ -88,7 +88,7 @@ func (f *face) putLegalHold(ctx context.Context, q *request) (httpface.Answer, e
 		return httpface.Answer{}, errXML.On("Status", "it must be ON or OFF")
 	}
 	o, err := f.Objects.SetLockHold(ctx, q.who, q.bucket, q.key, q.version(), in.Status == "ON")
-	return httpface.Answer{Header: versioned(o.Version)}, err
+	return httpface.Answer{Header: versioned(&o)}, err
 }
 
 // retentionState is what IBM's retention policies keep of an object.

@@ -24,7 +24,7 @@ func (f *face) getTagging(ctx context.Context, q *request) (httpface.Answer, err
 	if err != nil {
 		return httpface.Answer{}, err
 	}
-	return writeXML(tagging{xmlns: inNamespace(), TagSet: &tagSet{tagList(o.Tags)}}, versioned(o.Version))
+	return writeXML(tagging{xmlns: inNamespace(), TagSet: &tagSet{tagList(o.Tags)}}, versioned(&o))
 }
 
 func (f *face) putTagging(ctx context.Context, q *request) (httpface.Answer, error) {
@@ -37,12 +37,12 @@ func (f *face) putTagging(ctx context.Context, q *request) (httpface.Answer, err
 		return httpface.Answer{}, err
 	}
 	o, err := f.Objects.SetTags(ctx, q.who, q.bucket, q.key, q.version(), tags)
-	return httpface.Answer{Header: versioned(o.Version)}, err
+	return httpface.Answer{Header: versioned(&o)}, err
 }
 
 func (f *face) deleteTagging(ctx context.Context, q *request) (httpface.Answer, error) {
 	o, err := f.Objects.SetTags(ctx, q.who, q.bucket, q.key, q.version(), nil)
-	return httpface.Answer{Header: versioned(o.Version)}, err
+	return httpface.Answer{Header: versioned(&o)}, err
 }
 
 // tags are those that a document names. None is not nil: it replaces what there is by nothing.

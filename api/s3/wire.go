@@ -59,12 +59,11 @@ func parseInstant(s string) (time.Time, error) {
 	return time.Time{}, errXML.On("", "a date is not one of ISO 8601")
 }
 
-// versioned is the header that names a version, if there can be more than one.
-func versioned(v objects.VersionID) http.Header {
-	if v == "" || v == objects.NullVersion {
-		return nil
-	}
-	return http.Header{"X-Amz-Version-Id": {string(v)}}
+// versioned is the header that names a version, if its bucket keeps versions, or did.
+func versioned(o *objects.Object) http.Header {
+	h := http.Header{}
+	showVersion(h, o)
+	return h
 }
 
 // version is the version of an object that a request is about; empty for the newest.

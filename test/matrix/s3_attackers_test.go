@@ -21,7 +21,7 @@ type s3Attacker struct {
 	// allowed are the actions that its roles contain: such operations are left out.
 	allowed []string
 	// codes are the errors that are right; empty is AccessDenied.
-	codes []string
+	codes  []string
 	forged bool // has a token that nobody signed who may
 }
 
