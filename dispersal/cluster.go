@@ -28,6 +28,10 @@ type Config struct {
 	Open   func(ctx context.Context, n objects.Node) (SliceStore, error)
 	Timing Timing
 	Upkeep Upkeep
+	// ReadOnly leaves the nodes as they are: nothing is written, collected, rebuilt or swept there. It is
+	// for a catalog that may not be the one that the nodes are filled by: what such a catalog does not
+	// know, or takes for dead, may be alive in the other.
+	ReadOnly bool
 }
 
 // Timing bounds how long nodes are waited for. Zero fields have the defaults.
@@ -147,7 +151,7 @@ const maxInflight = 256
 var errBusy = errors.New("too many calls to the storage node are under way")
 
 // Open returns the cluster of the nodes in the store. It waits for none of them. Blobs that a server of
-// this name was writing before are given up, so that there is one at a time.
+// this name was writing before are given up, so that there is one at a time, unless nodes are only read.
 func Open(ctx context.Context, c Config) (*Cluster, error) {
 	if c.Key.Len() != KeySize {
 		return nil, fmt.Errorf("the key of the slices has %d bytes, not %d", c.Key.Len(), KeySize)
@@ -157,10 +161,21 @@ func Open(ctx context.Context, c Config) (*Cluster, error) {
 		c.Open = OpenStore
 	}
 	d := &Cluster{Config: c, collect: make(chan struct{}, 1), rebuild: make(chan struct{}, 1)}
-	if err := d.abandon(ctx); err != nil {
-		return nil, err
+	if !c.ReadOnly {
+		if err := d.abandon(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return d, d.Reload(ctx)
+}
+
+// upkeep runs a job that changes what is on nodes, unless they are only read: then it waits for its end.
+func (c *Cluster) upkeep(ctx context.Context, job func(context.Context) error) error {
+	if !c.ReadOnly {
+		return job(ctx)
+	}
+	<-ctx.Done()
+	return nil
 }
 
 // Reload implements objects.Cluster.

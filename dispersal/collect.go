@@ -22,7 +22,9 @@ const (
 
 // Collect removes the slices of dead blobs, and then their rows, until ctx ends. It looks when it is
 // woken and every now and then: blobs whose nodes cannot be reached stay until they can.
-func (c *Cluster) Collect(ctx context.Context) error {
+func (c *Cluster) Collect(ctx context.Context) error { return c.upkeep(ctx, c.collectAlways) }
+
+func (c *Cluster) collectAlways(ctx context.Context) error {
 	for {
 		if err := c.collectDead(ctx); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("collecting dead blobs: %w", err)

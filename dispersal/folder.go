@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"strongroom/internal/durable"
@@ -69,20 +70,23 @@ type Folder struct {
 	files Files
 	root  string
 	id    objects.NodeID
+
+	mu      sync.Mutex      // held while a shelf is made
+	shelves map[string]bool // that are known to be durable; guarded by mu
 }
 
 // NewFolder returns the store of a node in the folder root. Nothing is made or looked at yet.
 func NewFolder(files Files, root string, id objects.NodeID) *Folder {
-	return &Folder{files: files, root: root, id: id}
+	return &Folder{files: files, root: root, id: id, shelves: map[string]bool{}}
 }
 
 func (f *Folder) temps() string { return filepath.Join(f.root, tempFolder) }
 
-func (f *Folder) shelf(name SliceName) string {
+func (f *Folder) shelfOf(name SliceName) string {
 	return filepath.Join(f.root, slicesFolder, name.Blob.String()[:2])
 }
 
-func (f *Folder) path(name SliceName) string { return filepath.Join(f.shelf(name), name.String()) }
+func (f *Folder) path(name SliceName) string { return filepath.Join(f.shelfOf(name), name.String()) }
 
 // Mark implements SliceStore. It makes the folder, if the folder that has it is there.
 func (f *Folder) Mark(_ context.Context, id objects.NodeID) error {
@@ -112,6 +116,25 @@ func (f *Folder) mkdir(path string) error {
 		return err
 	}
 	return f.files.SyncFolder(filepath.Dir(path))
+}
+
+// makeShelf makes a shelf durably. That it is there does not mean that it is durable: whoever made it may
+// not have come to that, or has failed.
+func (f *Folder) makeShelf(path string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.files.Mkdir(path)
+	switch {
+	case errors.Is(err, fs.ErrExist) && f.shelves[path]:
+		return nil
+	case err != nil && !errors.Is(err, fs.ErrExist):
+		return err
+	}
+	if err := f.files.SyncFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
+	f.shelves[path] = true
+	return nil
 }
 
 // Owner implements SliceStore.
@@ -162,7 +185,7 @@ func (f *Folder) Create(ctx context.Context, name SliceName) (SliceWriter, error
 	if err != nil {
 		return nil, f.absent(ctx, err)
 	}
-	if err := f.mkdir(f.shelf(name)); err != nil {
+	if err := f.makeShelf(f.shelfOf(name)); err != nil {
 		w.Abort()
 		return nil, err
 	}

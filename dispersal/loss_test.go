@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"strongroom/objects"
@@ -96,7 +95,7 @@ func (r *rig) wantWhole(id objects.BlobID) {
 // bubble runs a test with a clock of its own, which goes on when everything waits for it.
 func bubble(t *testing.T, name string, f func(*testing.T)) {
 	t.Helper()
-	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+	t.Run(name, func(t *testing.T) { inBubble(t, f) })
 }
 
 func TestLossOfNodesIsNotNoticed(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"strongroom/dispersal"
@@ -242,7 +241,7 @@ func TestPowerLossAtEveryStep(t *testing.T) {
 	strict := objects.Profile{Name: "2 of 3", Data: 2, Total: 3, Write: 3}
 	old, data := content(1, 2*segment), content(2, 2*segment+5)
 	for steps, done := 0, false; !done; steps++ {
-		synctest.Test(t, func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
 			r, v := newVolatileRig(t)
 			before := r.write(strict, old)
 			v.mu.Lock()
@@ -270,5 +269,51 @@ func TestPowerLossAtEveryStep(t *testing.T) {
 		if t.Failed() {
 			return
 		}
+	}
+}
+
+// failing is a file system on which the first sync of a folder fails.
+type failing struct {
+	*volatile
+	folder string
+	failed bool
+}
+
+func (f *failing) SyncFolder(folder string) error {
+	if folder == f.folder && !f.failed {
+		f.failed = true
+		return errPower
+	}
+	return f.volatile.SyncFolder(folder)
+}
+
+// TestShelfThatCouldNotBeSyncedIsSyncedByTheNext: the shelf is there when the next slice comes to it, but
+// only until the power is lost.
+func TestShelfThatCouldNotBeSyncedIsSyncedByTheNext(t *testing.T) {
+	v := newVolatile()
+	v.names["/node"], v.stable["/node"] = &inode{isDir: true}, &inode{isDir: true}
+	files := &failing{volatile: v, folder: "/node/slices"}
+	id := objects.NewBlobID()
+	folder := dispersal.NewFolder(files, "/node", "000000a0")
+	if err := folder.Mark(t.Context(), "000000a0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := folder.Create(t.Context(), dispersal.SliceName{Blob: id}); !errors.Is(err, errPower) {
+		t.Fatalf("a shelf that is not durable: %v", err)
+	}
+	name := dispersal.SliceName{Blob: id, Index: 1}
+	w, err := folder.Create(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("slice")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	v.crash()
+	if v.names["/node/slices/"+id.String()[:2]] == nil {
+		t.Error("a slice is durable on a shelf that is not")
 	}
 }

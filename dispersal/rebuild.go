@@ -14,7 +14,9 @@ import (
 // Rebuild restores what is missing, and empties nodes that are drained or lost, until ctx ends. It looks
 // when it is woken and every now and then; what cannot be restored now, as a node is away and no other
 // can take its slices, is tried again.
-func (c *Cluster) Rebuild(ctx context.Context) error {
+func (c *Cluster) Rebuild(ctx context.Context) error { return c.upkeep(ctx, c.rebuildAlways) }
+
+func (c *Cluster) rebuildAlways(ctx context.Context) error {
 	limit := &pace{rate: c.Upkeep.RebuildRate, now: c.Now}
 	for {
 		if err := c.rebuildAll(ctx, limit); err != nil && ctx.Err() == nil {

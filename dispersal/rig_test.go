@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
 	"time"
 
 	"strongroom/custody"
@@ -24,6 +26,14 @@ var (
 
 // segment is the size of sealed segments in tests, in bytes: small, and no multiple of anything.
 const segment = 1021
+
+// inBubble runs a test under a clock of its own, with random numbers from a seed: the FIPS module measures
+// its entropy by the time that passes, which is none there.
+func inBubble(t *testing.T, f func(*testing.T)) {
+	t.Helper()
+	cryptotest.SetGlobalRandom(t, 1)
+	synctest.Test(t, f)
+}
 
 // rig is a cluster over real folders that can be broken.
 type rig struct {

@@ -37,7 +37,9 @@ func (p *progress) get() objects.Scrub {
 
 // Scrub verifies all slices, round after round, until ctx ends: it reads every block that should be good,
 // reports those that are not, and removes files that belong to no blob.
-func (c *Cluster) Scrub(ctx context.Context) error {
+func (c *Cluster) Scrub(ctx context.Context) error { return c.upkeep(ctx, c.scrubAlways) }
+
+func (c *Cluster) scrubAlways(ctx context.Context) error {
 	limit := &pace{rate: c.Upkeep.ScrubRate, now: c.Now}
 	for {
 		began := c.Now()

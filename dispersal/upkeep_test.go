@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"strongroom/dispersal"
@@ -40,7 +39,7 @@ func (r *rig) state(i int) objects.NodeState {
 }
 
 func TestDrainedNodeIsEmptiedAndRetired(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 4)
 		var blobs []objects.Blob
 		for i := range 20 {
@@ -63,7 +62,7 @@ func TestDrainedNodeIsEmptiedAndRetired(t *testing.T) {
 }
 
 func TestDrainWaitsForRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 3)
 		data := content(1, segment)
 		b := r.write(twoOfThree, data)
@@ -90,7 +89,7 @@ func TestDrainWaitsForRoom(t *testing.T) {
 }
 
 func TestLostNodeIsRebuiltElsewhere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 6)
 		data := content(1, 3*segment)
 		b := r.write(fourOfSix, data)
@@ -110,7 +109,7 @@ func TestLostNodeIsRebuiltElsewhere(t *testing.T) {
 }
 
 func TestFolderWithoutItsDiskIsAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 3)
 		data := content(1, 3*segment)
 		b := r.write(twoOfThree, data)
@@ -138,7 +137,7 @@ func TestFolderWithoutItsDiskIsAway(t *testing.T) {
 }
 
 func TestDeadBlobsAreCollected(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 3)
 		kept := r.write(twoOfThree, content(1, segment))
 		gone := r.write(twoOfThree, content(2, segment))
@@ -161,7 +160,7 @@ func TestDeadBlobsAreCollected(t *testing.T) {
 }
 
 func TestBlobStaysWhileItIsRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 3)
 		data := content(1, segment)
 		b := r.write(twoOfThree, data)
@@ -186,7 +185,7 @@ func TestBlobStaysWhileItIsRead(t *testing.T) {
 }
 
 func TestOrphansAreRemovedWhenTheyAreOld(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 3)
 		b := r.write(twoOfThree, content(1, segment))
 		young, old := b, b
@@ -224,7 +223,7 @@ func TestOrphansAreRemovedWhenTheyAreOld(t *testing.T) {
 }
 
 func TestUnfinishedBlobsAreGivenUpAtTheNextStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 3)
 		w, err := r.cluster.Write(t.Context(), objects.NewBlobID(), twoOfThree, segment)
 		if err != nil {
@@ -245,7 +244,7 @@ func TestUnfinishedBlobsAreGivenUpAtTheNextStart(t *testing.T) {
 }
 
 func TestStatusTellsHowSafeBlobsAre(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 3)
 		for i := range 5 {
 			r.write(twoOfThree, content(uint64(i), segment))
@@ -311,7 +310,7 @@ func TestProbeMarksANodeAndRefusesThatOfAnother(t *testing.T) {
 }
 
 func TestRebuildSurvivesAChangeMeanwhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 7)
 		data := content(1, 3*segment)
 		b := r.write(fourOfSix, data)
@@ -335,7 +334,7 @@ func TestRebuildSurvivesAChangeMeanwhile(t *testing.T) {
 }
 
 func TestBlobThatDiesWhileItIsRebuiltLeavesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 4)
 		b := r.write(twoOfThree, content(1, segment))
 		i := slices.IndexFunc(b.Nodes, func(id objects.NodeID) bool { return id != nodeID(3) })

@@ -18,6 +18,9 @@ func (c *Cluster) Write(ctx context.Context, id objects.BlobID, p objects.Profil
 	if err := checkProfile(p); err != nil {
 		return nil, err
 	}
+	if c.ReadOnly {
+		return nil, objects.ErrNodesKept
+	}
 	b := objects.Blob{
 		ID: id, Profile: p.Name, Data: p.Data, Total: p.Total, AllOrNothing: p.AllOrNothing,
 		Segment: segment, State: objects.BlobWriting, Server: c.Server, Created: c.Now(),

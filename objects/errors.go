@@ -52,6 +52,9 @@ var (
 	ErrNode          = fault.New(fault.Invalid, "the description of the storage node is not valid")
 	ErrTooFewNodes   = fault.New(fault.Unavailable, "too few storage nodes can be reached; try again")
 
+	// ErrNodesKept says that the storage nodes may be those of another server, and are only read.
+	ErrNodesKept = fault.New(fault.Unavailable, "the database was restored from a backup, and its storage nodes are only read until the operator takes them over")
+
 	// ErrDamaged says that stored data did not open, or too few good slices are left: it is internal to
 	// a caller, and names what was damaged in the log.
 	ErrDamaged = fault.New(fault.Internal, "stored data is damaged")

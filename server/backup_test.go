@@ -111,6 +111,34 @@ func (d *backedUp) mustUnwrap(t *testing.T, cfg Config) {
 	})
 }
 
+// TestRestoredDatabaseKeepsOffItsNodes: the server that a backup is of goes on while the backup is tried.
+func TestRestoredDatabaseKeepsOffItsNodes(t *testing.T) {
+	d := newBackedUp(t)
+	cfg, _, err := d.restore(t, RestoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := func(cfg Config) (only bool) {
+		use(t, cfg, func(h *house, _ iam.Caller, _ kms.InstanceID) { only = h.cluster.ReadOnly })
+		return only
+	}
+	if !kept(cfg) || kept(d.cfg) {
+		t.Error("a restored database uses the nodes as if they were its own, or the one that it is a copy of does not")
+	}
+	if err := TakeNodes(t.Context(), cfg, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if kept(cfg) {
+		t.Error("nodes that were taken over are only read")
+	}
+	if n := (&deployment{t, cfg}).recorded(actionTakeNodes); n != 1 {
+		t.Errorf("%d events of it", n)
+	}
+	if err := TakeNodes(t.Context(), cfg, io.Discard); err == nil {
+		t.Error("they were taken over twice")
+	}
+}
+
 func TestABackupBringsEverythingBack(t *testing.T) {
 	d := newBackedUp(t)
 	cfg, done, err := d.restore(t, RestoreOptions{})

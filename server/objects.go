@@ -34,10 +34,15 @@ func (h *house) openObjects(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the key of the slices: %w", err)
 	}
+	kept, err := h.nodesKept(ctx)
+	if err != nil {
+		return err
+	}
 	o := h.config.Objects
 	cluster := dispersal.Config{
 		Catalog: h.db.Objects(), Nodes: h.db.Nodes(), Key: key, Server: h.folder.server, Now: h.now, Logger: h.log,
-		Upkeep: dispersal.Upkeep{ScrubRate: int64(o.ScrubMiB) << 20, RebuildRate: int64(o.RebuildMiB) << 20},
+		Upkeep:   dispersal.Upkeep{ScrubRate: int64(o.ScrubMiB) << 20, RebuildRate: int64(o.RebuildMiB) << 20},
+		ReadOnly: kept,
 	}
 	if h.config.Disperse != nil {
 		h.config.Disperse(&cluster)

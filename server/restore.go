@@ -202,7 +202,7 @@ func recoveredRack(ctx context.Context, r custody.Recovery, escrows map[uint32]c
 }
 
 // verifyRestored opens every key in the database at path, and records there
-// that it was restored.
+// that it was restored, and that its storage nodes are to be kept off.
 func (c *core) verifyRestored(ctx context.Context, path string, done Restored) (keys kms.Verified, err error) {
 	db, err := sqlstore.Open(ctx, sqlstore.Options{
 		Path: path, Server: c.folder.server, Hub: c.hub, Now: c.now, Log: c.log,
@@ -225,6 +225,9 @@ func (c *core) verifyRestored(ctx context.Context, path string, done Restored) (
 	ev.RequestData = map[string]any{"created": done.Created.Format(time.RFC3339), "program": done.Program, "recoveryShares": done.Lost}
 	ev.ResponseData = map[string]any{
 		"instanceKeys": keys.InstanceKeys, "rootVersions": keys.RootVersions, "standardKeys": keys.Standard,
+	}
+	if err := db.SetSetting(ctx, settingNodesKept, nodesKept); err != nil {
+		return keys, fmt.Errorf("keeping off the storage nodes: %w", err)
 	}
 	return keys, db.Record(ctx, ev)
 }

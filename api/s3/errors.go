@@ -138,6 +138,7 @@ var reasons = []reason{
 	{objects.ErrRootDeleted, 403, "AccessDenied", denied + " - the root key of this bucket has been deleted"},
 	{objects.ErrRootService, 503, "ServiceUnavailable", "The key service cannot be reached. Please try again."},
 	{objects.ErrTooFewNodes, 503, "ServiceUnavailable", "Too few storage nodes can be reached. Please try again."},
+	{objects.ErrNodesKept, 503, "ServiceUnavailable", "The service was restored from a backup, and its storage nodes are only read until the operator takes them over."},
 	{iam.ErrUnrecordable, 503, "ServiceUnavailable", "The service cannot record what is done. Please try again later."},
 }
 

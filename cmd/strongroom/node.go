@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"strongroom/server"
 )
 
 const nodeRoot = "/strongroom/v1/nodes"
@@ -15,7 +17,8 @@ func newNodeCommand(p *program) *cobra.Command {
 		"Storage nodes are folders, or buckets of other object stores. Objects are encrypted, sliced and\n"+
 			"dispersed over them: no node holds a whole object, and some of them are enough to read. These\n"+
 			"commands are for the operator of the server.",
-		newNodeListCommand(p), newNodeAddCommand(p), newNodeDrainCommand(p), newNodeReplaceCommand(p), newNodeSlicesCommand(p))
+		newNodeListCommand(p), newNodeAddCommand(p), newNodeDrainCommand(p), newNodeReplaceCommand(p), newNodeSlicesCommand(p),
+		newNodeTakeCommand(p))
 }
 
 // nodeList is the storage nodes as this program shows them.
@@ -267,4 +270,29 @@ func byteSize(n int64) string {
 		value, unit = value/step, unit+1
 	}
 	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[unit])
+}
+
+func newNodeTakeCommand(p *program) *cobra.Command {
+	var flags serverFlags
+	cmd := &cobra.Command{
+		Use:   "take --data DIR",
+		Short: "Take the storage nodes over for a database that was restored",
+		Long: "A server whose database was restored from a backup only reads its storage nodes: the server that\n" +
+			"the backup is of may still use them, and what that has stored since would be removed. When it is\n" +
+			"gone for good, take the nodes over. The server must not be running.",
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := flags.load()
+			if err != nil {
+				return err
+			}
+			if err := server.TakeNodes(cmd.Context(), c, p.stderr); err != nil {
+				return err
+			}
+			fmt.Fprintln(p.stderr, "taken over; start the server")
+			return nil
+		},
+	}
+	flags.register(cmd)
+	return cmd
 }
