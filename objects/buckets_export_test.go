@@ -3,7 +3,7 @@ package objects
 // What the tests of the rules of buckets ask directly.
 var (
 	CheckBucketName    = checkBucketName
-	FullLocation       = fullLocation
+	CheckLocation      = checkLocation
 	MatchStar          = matchStar
 	ParseAddresses     = parseAddresses
 	ExpiryOf           = expiryOf

@@ -65,6 +65,10 @@ func TestNewBucketIsAsItWasAskedFor(t *testing.T) {
 			objects.BucketView{Bucket: objects.Bucket{Location: "us-south-standard"}},
 		},
 		{
+			objects.NewBucket{Name: "as-aws-asks", Location: "us-south"},
+			objects.BucketView{Bucket: objects.Bucket{Location: "us-south-standard"}},
+		},
+		{
 			objects.NewBucket{Name: "sealed", Location: "eu-de-smart", Root: s.root.String()},
 			objects.BucketView{Bucket: objects.Bucket{Location: "eu-de-smart"}, Root: s.root},
 		},
@@ -135,6 +139,8 @@ func TestBucketThatMayNotBeIsRefused(t *testing.T) {
 		{"another's name", s.who, objects.NewBucket{Name: "theirs"}, objects.ErrBucketTaken},
 		{"bad name", s.who, objects.NewBucket{Name: "Mine"}, objects.ErrBucketName},
 		{"bad location", s.who, objects.NewBucket{Name: "new", Location: "moon"}, objects.ErrLocation},
+		{"another region", s.who, objects.NewBucket{Name: "new", Location: "us-east"}, objects.ErrLocation},
+		{"part of the region", s.who, objects.NewBucket{Name: "new", Location: "us"}, objects.ErrLocation},
 		{"bad ACL", s.who, objects.NewBucket{Name: "new", ACL: "public-read-write"}, objects.ErrArgument},
 		{"foreign instance", stranger, objects.NewBucket{Name: "new"}, iam.ErrForbidden},
 		{"unknown instance", s.who, objects.NewBucket{Name: "new", Instance: "none"}, iam.ErrForbidden},

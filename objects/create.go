@@ -39,11 +39,12 @@ func (s *Service) CreateBucket(ctx context.Context, who iam.Caller, n NewBucket)
 }
 
 // checkNew checks what a request says of a new bucket, and adds what it does not say.
-func (s *Service) checkNew(n *NewBucket) (err error) {
+func (s *Service) checkNew(n *NewBucket) error {
+	n.Location = s.locate(n.Location)
 	if err := checkBucketName(n.Name, s.StrictNames); err != nil {
 		return err
 	}
-	if n.Location, err = fullLocation(cmp.Or(n.Location, s.Location)); err != nil {
+	if err := checkLocation(n.Location); err != nil {
 		return err
 	}
 	return n.ACL.allowedBy(nil)

@@ -203,11 +203,11 @@ func (c *Content) choose(l *looked, parts []PartRow) (err error) {
 }
 
 func (c *Content) choosePart(number int, parts []PartRow) error {
-	c.Partial = true
 	c.Offset = 0
 	for i := range parts {
 		if parts[i].Number == number {
 			c.Length, c.PartSize = parts[i].Size, parts[i].Size
+			c.Partial = c.Length > 0 // no range of bytes can be said to be empty
 			return nil
 		}
 		c.Offset += parts[i].Size

@@ -160,6 +160,10 @@ func TestUploadInParts(t *testing.T) {
 	if got, c, err = s.get(t, objects.Read{Key: "key", Part: 3}); err != nil || !bytes.Equal(got, contents[3]) || c.PartCount != 3 {
 		t.Errorf("part 3: %v", err)
 	}
+	s.put(t, "empty", nil)
+	if got, c, err = s.get(t, objects.Read{Key: "empty", Part: 1}); err != nil || len(got) != 0 || c.Partial {
+		t.Errorf("the only part of an empty object: %v, partial %v", err, c.Partial)
+	}
 	if n := s.dispersed(t); n != 3 {
 		t.Errorf("%d blobs live, want those of the three parts", n)
 	}

@@ -38,20 +38,28 @@ func looksLikeAddress(name string) bool {
 	return true
 }
 
-// fullLocation checks a location constraint, which is a location and a storage class (cos-api.md,
+// locate completes the location of a new bucket. Tools of AWS send the region that they are set to, which
+// has no storage class: the house's own region stands for the house's location.
+func (s *Service) locate(constraint string) string {
+	class, own := strings.CutPrefix(s.Location, constraint+"-")
+	if constraint == "" || own && !strings.Contains(class, "-") {
+		return s.Location
+	}
+	return constraint
+}
+
+// checkLocation checks a location constraint, which is a location and a storage class (cos-api.md,
 // section 5.2). Locations that IBM may add later are taken by their shape, storage classes are known.
-// Clients send their region alone where nothing was said: that gets the class of most buckets.
-func fullLocation(constraint string) (string, error) {
-	if dash := strings.LastIndexByte(constraint, '-'); dash >= 0 && validLocation(constraint[:dash]) {
-		switch constraint[dash+1:] {
-		case "standard", "vault", "cold", "smart", "flex", "onerate_active":
-			return constraint, nil
-		}
+func checkLocation(constraint string) error {
+	dash := strings.LastIndexByte(constraint, '-')
+	if dash < 0 || !validLocation(constraint[:dash]) {
+		return ErrLocation
 	}
-	if validLocation(constraint) {
-		return constraint + "-standard", nil
+	switch constraint[dash+1:] {
+	case "standard", "vault", "cold", "smart", "flex", "onerate_active":
+		return nil
 	}
-	return "", ErrLocation
+	return ErrLocation
 }
 
 // validLocation knows the shapes of a single site ("ams03"), a cross-region ("eu") and a region

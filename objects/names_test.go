@@ -28,25 +28,17 @@ func TestBucketNames(t *testing.T) {
 }
 
 func TestLocations(t *testing.T) {
-	for _, constraint := range []string{
-		"us-south-standard", "eu-de-vault", "us-standard", "ap-cold", "ams03-smart", "jp-tok-flex", "in-che-standard",
-		"us-south-onerate_active", "xx-abcde-standard", "us-east1-standard",
+	for constraint, valid := range map[string]bool{
+		"us-south-standard": true, "eu-de-vault": true, "us-standard": true, "ap-cold": true, "ams03-smart": true,
+		"jp-tok-flex": true, "in-che-standard": true, "us-south-onerate_active": true, "xx-abcde-standard": true, "us-east1-standard": true,
+		"": false, "us-south": false, "us-east-1": false, "standard": false, "us-south-": false, "us-south-glacier": false,
+		"usa-south-standard": false, "us-so-uth-standard": false, "US-south-standard": false, "ams3-standard": false,
+		"us-southern-standard": false, "us-s-standard": false, "us-east12-standard": false, "-standard": false, "u-standard": false,
 	} {
-		if got, err := objects.FullLocation(constraint); err != nil || got != constraint {
-			t.Errorf("%q: %q, %v", constraint, got, err)
-		}
-	}
-	for _, region := range []string{"us-south", "eu", "ams03", "us-east1"} {
-		if got, err := objects.FullLocation(region); err != nil || got != region+"-standard" {
-			t.Errorf("the region %q alone: %q, %v", region, got, err)
-		}
-	}
-	for _, constraint := range []string{
-		"", "us-east-1", "standard", "us-south-", "us-south-glacier", "usa-south-standard", "us-so-uth-standard", "US-south-standard",
-		"ams3-standard", "us-southern-standard", "us-s-standard", "us-east12-standard", "-standard", "u-standard",
-	} {
-		if got, err := objects.FullLocation(constraint); !errors.Is(err, objects.ErrLocation) {
-			t.Errorf("%q: %q, %v", constraint, got, err)
+		if err := objects.CheckLocation(constraint); (err == nil) != valid {
+			t.Errorf("%q: %v, want valid %v", constraint, err, valid)
+		} else if err != nil && !errors.Is(err, objects.ErrLocation) {
+			t.Errorf("%q: %v", constraint, err)
 		}
 	}
 }

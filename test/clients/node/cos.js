@@ -178,7 +178,7 @@ const days = (n) => ({ Days: n });
 await call('putBucketProtectionConfiguration', {
   ProtectionConfiguration: { Status: 'Retention', MinimumRetention: days(0), DefaultRetention: days(0), MaximumRetention: days(9) },
 });
-assert.equal((await call('getBucketProtectionConfiguration')).ProtectionConfiguration.MaximumRetention.Days, 9);
+assert.equal((await call('getBucketProtectionConfiguration')).MaximumRetention.Days, 9);
 await call('putObject', { Body: 'content', RetentionPeriod: 0, RetentionLegalHoldId: 'case-1' });
 await call('addLegalHold', { RetentionLegalHoldId: 'case-2' });
 const held = await call('listLegalHolds');
