@@ -103,10 +103,12 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	@tools/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## the benchmarks of all packages, a wrap over TLS beside a bare handler, many keys, crypto modules
+bench: build ## the benchmarks of all packages, wraps and objects over TLS beside bare handlers, many keys, crypto modules
 	@tools/bench
 	@$(GO) run ./bench/wrap -binary bin/strongroom
 	@$(GO) run ./bench/keys -binary bin/strongroom -keys $${STRONGROOM_BENCH_KEYS:-50000}
+	@$(GO) run ./bench/objects -binary bin/strongroom
+	@$(GO) run ./bench/objects -binary bin/strongroom -list $${STRONGROOM_BENCH_LIST:-5000}
 	@CGO_ENABLED=1 $(GO) run -tags pkcs11 ./bench/custody
 
 .PHONY: clean

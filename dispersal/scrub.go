@@ -84,6 +84,10 @@ func (c *Cluster) scrubBlob(ctx context.Context, b objects.Blob, limit *pace) er
 	}
 	bad := map[int]objects.NodeID{}
 	for i, id := range b.Nodes {
+		if b.Missing>>i&1 == 0 && c.forgotten(id) {
+			bad[i] = id // a write that was under way when the node was given up
+			continue
+		}
 		n := c.node(id)
 		if n == nil || b.Missing>>i&1 == 1 || n.reads.open(c.Now()) {
 			continue

@@ -108,6 +108,23 @@ func TestLostNodeIsRebuiltElsewhere(t *testing.T) {
 	})
 }
 
+// TestSliceOnARemovedNodeIsRebuilt: a write may be acknowledged when a node that it has chosen before is
+// found empty and retired.
+func TestSliceOnARemovedNodeIsRebuilt(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, 4)
+		data := content(1, 3*segment)
+		b := r.write(twoOfThree, data)
+		on := slices.IndexFunc([]int{0, 1, 2, 3}, func(i int) bool { return slices.Contains(b.Nodes, nodeID(i)) })
+		r.setState(on, objects.NodeRemoved)
+		r.upkeep(2 * time.Minute)
+		r.wantWhole(b.ID)
+		if now, _ := r.catalog.Blob(t.Context(), b.ID); slices.Contains(now.Nodes, nodeID(on)) {
+			t.Errorf("the slices are on %v", now.Nodes)
+		}
+	})
+}
+
 func TestFolderWithoutItsDiskIsAway(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, 3)

@@ -43,11 +43,15 @@ func TestContentComesBackWholeAndInEveryRange(t *testing.T) {
 			if size != 1025 && size != segment && size != 5*segment+1 {
 				continue
 			}
+			var ranges [][2]int
 			edges := []int{0, 1, size / 2, segment - 1, segment, segment + 1, 2*segment - 1, 2 * segment, size - segment, size - 1, size}
 			for _, first := range edges {
 				for _, last := range edges {
-					s.checkRange(t, content, int64(first), int64(last))
+					ranges = append(ranges, [2]int{first, last})
 				}
+			}
+			for _, r := range sample(t, 12, ranges) {
+				s.checkRange(t, content, int64(r[0]), int64(r[1]))
 			}
 		}
 	})
@@ -60,9 +64,13 @@ func TestRandomRangesComeBack(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range 1000 {
+	ranges := make([][2]int64, 1000)
+	for i := range ranges {
 		first := random.Int64N(int64(len(content)))
-		s.checkRange(t, content, first, first+random.Int64N(1<<random.IntN(18)))
+		ranges[i] = [2]int64{first, first + random.Int64N(1<<random.IntN(18))}
+	}
+	for _, r := range sample(t, 100, ranges) {
+		s.checkRange(t, content, r[0], r[1])
 	}
 }
 
@@ -119,7 +127,7 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 			if what == "dispersed" {
 				id := s.Blobs.IDs()[0]
 				sound := s.Blobs.Stored(id)
-				for i := 0; i < len(sound); i++ {
+				for _, i := range sample(t, 100, places(sound)) {
 					s.Blobs.Store(id, flipped(sound, i))
 					s.checkDamaged(t, fmt.Sprintf("%s byte %d", what, i))
 				}
@@ -142,6 +150,15 @@ func flipped(b []byte, i int) []byte {
 	return b
 }
 
+// places are the positions of the bytes of b.
+func places(b []byte) []int {
+	all := make([]int, len(b))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
 // checkFlips flips the bytes of the one value of a column, each by itself.
 func (s *stand) checkFlips(t *testing.T, table, column string) {
 	t.Helper()
@@ -155,7 +172,7 @@ func (s *stand) checkFlips(t *testing.T, table, column string) {
 			t.Fatal(err)
 		}
 	}
-	for i := range sound {
+	for _, i := range sample(t, 40, places(sound)) {
 		set(flipped(sound, i))
 		s.checkDamaged(t, fmt.Sprintf("%s.%s byte %d of %d", table, column, i, len(sound)))
 	}

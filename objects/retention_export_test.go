@@ -27,3 +27,5 @@ func (r Retention) Extend(e Extension, p Protection, now time.Time) (Retention, 
 }
 
 func CheckTags(tags map[string]string) error { return checkTags(tags) }
+
+func CheckVersion(v VersionID) error { return v.check() }

@@ -60,3 +60,15 @@ func TestResetWithdrawsTheKeysOfTheFile(t *testing.T) {
 		})
 	}
 }
+
+// TestTheFirstStartTakesARelativeFolder as "make run" has it, also for the storage nodes inside.
+func TestTheFirstStartTakesARelativeFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s, err := Open(t.Context(), Config{Data: "data", Listen: "127.0.0.1:0", S3Listen: "127.0.0.1:0"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -57,7 +57,7 @@ func openCore(ctx context.Context, cfg Config, stderr io.Writer) (c *core, err e
 			err = errors.Join(err, c.close())
 		}
 	}()
-	if c.folder, err = openFolder(cfg.Data); err != nil {
+	if c.folder, err = openFolder(c.config.Data); err != nil {
 		return c, err
 	}
 	c.onClose(c.folder.Close)

@@ -158,3 +158,23 @@ func BenchmarkPutVersion(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGetVersion reads the newest version of a small embedded object and its content.
+func BenchmarkGetVersion(b *testing.B) {
+	db, _ := fresh(b)
+	store := db.Objects()
+	row := benchRow(benchBucket(b, store), "object")
+	_, err := store.PutVersion(b.Context(), objects.PutVersion{
+		Row:   row,
+		Parts: []objects.PartRow{{Number: 1, Size: 4096, Blob: objects.Blob{ID: objects.NewBlobID(), Inline: make([]byte, 4096)}}},
+	})
+	wantNoErr(b, err)
+	before := cpuTime(b)
+	for b.Loop() {
+		newest, err := store.Latest(b.Context(), row.Bucket, row.Key)
+		wantNoErr(b, err)
+		_, err = store.PartsOf(b.Context(), newest)
+		wantNoErr(b, err)
+	}
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/get")
+}

@@ -71,6 +71,11 @@ func blobID(b []byte) (id objects.BlobID, err error) {
 // parts reads parts of a version or upload in the order of their numbers, after a number; a limit
 // of zero is none. Embedded blobs come with their content if that is wanted.
 func parts(ctx context.Context, from querier, of partTable, content bool, owner int64, after, limit int) ([]objects.PartRow, error) {
+	// The planner sees neither these arguments nor a limit that is none: see newest.
+	args, limited := []any{owner, after}, ``
+	if limit > 0 {
+		args, limited = append(args, limit), ` LIMIT $3`
+	}
 	inline := `NULL`
 	if content {
 		inline = `c.content`
@@ -82,7 +87,7 @@ func parts(ctx context.Context, from querier, of partTable, content bool, owner 
 			COALESCE(b.nodes, ''), COALESCE(b.missing, 0), COALESCE(b.created_at, c.created_at), COALESCE(b.revision, 1),
 			`+inline+`
 		FROM `+of.name+` p LEFT JOIN blobs b ON b.id = p.blob LEFT JOIN blob_content c ON c.id = p.blob
-		WHERE p.`+of.owner+` = $1 AND p.number > $2 ORDER BY p.number LIMIT $3`, owner, after, unlimited(limit))
+		WHERE p.`+of.owner+` = +$1 AND p.number > +$2 ORDER BY p.number`+limited, args...)
 	return collect(rows, err, scanPart)
 }
 

@@ -9,6 +9,7 @@ import (
 // What tests need from inside.
 var (
 	ParseRange   = parseRange
+	ParseTags    = parseTags
 	ParseSource  = parseSource
 	Conditions   = conditions
 	ParseXML     = parseXML

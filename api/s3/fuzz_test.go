@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -144,6 +146,28 @@ func FuzzSourceOfACopy(f *testing.F) {
 		shown(t, err)
 		if err == nil && (bucket == "" || key == "" || strings.Contains(bucket, "/")) {
 			t.Errorf("%q is taken for %q, %q", v, bucket, key)
+		}
+	})
+}
+
+// FuzzTags: tags that are taken from a header are the same when they are written and read again.
+func FuzzTags(f *testing.F) {
+	f.Add("a=b&c=d+e%20f")
+	f.Add("a&b=&=c")
+	f.Add("a=1&%61=2")
+	f.Fuzz(func(t *testing.T, v string) {
+		tags, err := s3.ParseTags(v)
+		shown(t, err)
+		if err != nil {
+			return
+		}
+		values := url.Values{}
+		for key, value := range tags {
+			values.Set(key, value)
+		}
+		again, err := s3.ParseTags(values.Encode())
+		if err != nil || !maps.Equal(tags, again) {
+			t.Errorf("%q is taken for %q, which is taken for %q, %v", v, tags, again, err)
 		}
 	})
 }

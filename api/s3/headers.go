@@ -120,7 +120,8 @@ func parseLock(h http.Header) (l objects.Lock, err error) {
 		return l, errHeader.On("x-amz-object-lock-mode", "mode and date belong together")
 	}
 	if until != "" {
-		if l.Until, err = time.Parse(time.RFC3339, until); err != nil {
+		var ok bool
+		if l.Until, ok = parseDate(time.RFC3339, until); !ok {
 			return l, errHeader.On("x-amz-object-lock-retain-until-date", "it is not a date as 2030-01-02T15:04:05Z")
 		}
 	}
@@ -148,7 +149,8 @@ func parseRetention(h http.Header) (r objects.RetentionRequest, err error) {
 		if r.Seconds != nil {
 			return r, errContradiction.On("Retention-Expiration-Date", "there is a period as well")
 		}
-		if r.Until, err = parseRetentionDate(v); err != nil {
+		var ok bool
+		if r.Until, ok = parseRetentionDate(v); !ok {
 			return r, errHeader.On("Retention-Expiration-Date", "it is not a date as 2030-01-02T15:04:05Z")
 		}
 	}
@@ -156,11 +158,11 @@ func parseRetention(h http.Header) (r objects.RetentionRequest, err error) {
 }
 
 // parseRetentionDate reads both forms that IBM's clients use.
-func parseRetentionDate(v string) (time.Time, error) {
-	if t, err := time.Parse(isoBasic, v); err == nil {
-		return t, nil
+func parseRetentionDate(v string) (time.Time, bool) {
+	if t, ok := parseDate(isoBasic, v); ok {
+		return t, true
 	}
-	return time.Parse(time.RFC3339, v)
+	return parseDate(time.RFC3339, v)
 }
 
 // checkHeaders refuses values that are no text: what is stored has to come back as it was.

@@ -261,6 +261,18 @@ func (s *shelf) Copy(_ context.Context, who iam.Caller, c objects.Copy) (objects
 	return objects.Copied{Object: objects.Object{ETag: "x"}}, s.note(who, c)
 }
 
+// Bucket knows a bucket of every name, with one rule for its lifecycle.
+func (s *shelf) Bucket(_ context.Context, who iam.Caller, action iam.Action, name string) (objects.BucketView, error) {
+	b := objects.Bucket{Name: name}
+	b.Lifecycle = []objects.LifecycleRule{{ID: "rule", Enabled: true, ExpireDays: 1}}
+	return objects.BucketView{Bucket: b}, s.note(who, action)
+}
+
+// List lists nothing.
+func (s *shelf) List(_ context.Context, who iam.Caller, l objects.List) (objects.Listing, error) {
+	return objects.Listing{}, s.note(who, l)
+}
+
 // StartUpload begins the upload "u".
 func (s *shelf) StartUpload(_ context.Context, who iam.Caller, u objects.StartUpload) (objects.Upload, error) {
 	return objects.Upload{ID: "u", Algorithm: u.Algorithm, Composite: !u.FullObject}, s.note(who, u)

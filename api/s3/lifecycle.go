@@ -20,7 +20,7 @@ type lifecycleConfiguration struct {
 type lifecycleRule struct {
 	ID     string `xml:",omitempty"`
 	Status string
-	Prefix *string `xml:",omitempty"` // as documents had it before there were filters
+	Prefix *string          `xml:",omitempty"` // as documents had it before there were filters
 	Filter *lifecycleFilter `xml:",omitempty"`
 
 	Expiration                     *expiration           `xml:",omitempty"`

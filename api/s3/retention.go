@@ -176,7 +176,8 @@ func extension(h http.Header) (e objects.Extension, err error) {
 	}
 	if text := h.Get("New-Retention-Expiration-Date"); text != "" {
 		given++
-		if e.Until, err = parseRetentionDate(text); err != nil {
+		var ok bool
+		if e.Until, ok = parseRetentionDate(text); !ok {
 			return e, errHeader.On("New-Retention-Expiration-Date", "it is not a date as 2030-01-02T15:04:05Z")
 		}
 	}

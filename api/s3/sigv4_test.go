@@ -39,6 +39,18 @@ func TestPublishedSignatures(t *testing.T) {
 				"X-Amz-Content-Sha256": "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072",
 			},
 		},
+		{
+			name: "GET of a lifecycle", method: "GET", url: "/?lifecycle",
+			headers:   "host;x-amz-content-sha256;x-amz-date",
+			signature: "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
+			header:    map[string]string{"X-Amz-Content-Sha256": nothing, "X-Amz-Date": "20130524T000000Z"},
+		},
+		{
+			name: "GET of a list", method: "GET", url: "/?max-keys=2&prefix=J",
+			headers:   "host;x-amz-content-sha256;x-amz-date",
+			signature: "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
+			header:    map[string]string{"X-Amz-Content-Sha256": nothing, "X-Amz-Date": "20130524T000000Z"},
+		},
 	} {
 		for _, separator := range []string{",", ", "} {
 			for _, good := range []bool{true, false} {

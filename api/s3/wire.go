@@ -52,11 +52,18 @@ func ownerOf(b *objects.Bucket) owner { return owner{string(b.Instance), string(
 func parseInstant(s string) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	for _, layout := range [...]string{time.RFC3339Nano, "20060102T150405Z", "2006-01-02T15:04:05", time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil && t.Year() > 1 && t.Year() < 10_000 {
-			return t.UTC(), nil
+		if t, ok := parseDate(layout, s); ok {
+			return t, nil
 		}
 	}
 	return time.Time{}, errXML.On("", "a date is not one of ISO 8601")
+}
+
+// parseDate reads a date of which the year in UTC has four digits: others can be neither stored nor shown.
+func parseDate(layout, s string) (time.Time, bool) {
+	t, err := time.Parse(layout, s)
+	t = t.UTC()
+	return t, err == nil && t.Year() > 1 && t.Year() < 10_000
 }
 
 // versioned is the header that names a version, if its bucket keeps versions, or did.

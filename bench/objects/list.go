@@ -2,7 +2,129 @@ package main
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"strongroom/bench/load"
 )
 
-func measureLists(context.Context, options) error { return errors.New("to come") }
+const (
+	listedBucket = "bench-listed"
+	listedPages  = 200  // that are asked for of each list
+	pageSize     = 1000 // objects of a page, which is S3's most
+	folders      = 1000
+)
+
+// listedKey is the key of one of many objects, in one of the folders.
+func listedKey(i int) string { return fmt.Sprintf("folder-%03d/object-%07d", i%folders, i) }
+
+// measureLists fills a bucket through the front door, as far as that has not been done, and prints what
+// pages of its list cost at random places.
+func measureLists(ctx context.Context, o options) error {
+	s, err := load.StartServer(ctx, o.binary, o.data, o.connections)
+	if err != nil {
+		return err
+	}
+	defer s.Stop()
+	c := (&server{s, o.binary}).s3()
+	if err := fill(ctx, c, s.Env["STRONGROOM_COS_INSTANCE_ID"], o); err != nil {
+		return fmt.Errorf("filling the bucket: %w", err)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "list of %d objects\tpages\tp99\tCPU/page\t\n", o.list)
+	for _, l := range []struct {
+		name  string
+		query func() url.Values
+	}{
+		{"1000 keys", func() url.Values {
+			return url.Values{"start-after": {listedKey(rand.IntN(o.list))}, "max-keys": {fmt.Sprint(pageSize)}}
+		}},
+		{"one folder", func() url.Values {
+			return url.Values{"prefix": {fmt.Sprintf("folder-%03d/", rand.IntN(folders))}, "delimiter": {"/"}}
+		}},
+		{"all folders", func() url.Values { return url.Values{"delimiter": {"/"}} }},
+	} {
+		if err := measureList(ctx, c, s.PID, w, l.name, l.query); err != nil {
+			return fmt.Errorf("%s: %w", l.name, err)
+		}
+	}
+	return w.Flush()
+}
+
+func measureList(ctx context.Context, c *load.Client, pid int, w *tabwriter.Writer, name string, query func() url.Values) error {
+	before, err := load.CPUTime(pid)
+	if err != nil {
+		return err
+	}
+	took := make([]time.Duration, listedPages)
+	for i := range took {
+		begin := time.Now()
+		if _, err := page(ctx, c, query()); err != nil {
+			return err
+		}
+		took[i] = time.Since(begin)
+	}
+	after, err := load.CPUTime(pid)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s\t%d\t%v\t%v\t\n", name, listedPages,
+		load.P99(took).Round(10*time.Microsecond), ((after - before) / listedPages).Round(10*time.Microsecond))
+	return nil
+}
+
+// listing is what is read of a page.
+type listing struct {
+	Contents []struct{ Key string }
+}
+
+func page(ctx context.Context, c *load.Client, query url.Values) (listing, error) {
+	query.Set("list-type", "2")
+	answer, err := c.Get(ctx, "/"+listedBucket+"?"+query.Encode())
+	if err != nil {
+		return listing{}, err
+	}
+	var l listing
+	return l, xml.Unmarshal(answer, &l)
+}
+
+// fill puts what is missing of the objects, each with 64 bytes. The last one shows that it was done.
+func fill(ctx context.Context, c *load.Client, instance string, o options) error {
+	last := listedKey(o.list - 1)
+	if l, err := page(ctx, c, url.Values{"prefix": {last}}); err == nil && len(l.Contents) > 0 {
+		return nil
+	}
+	_, err := c.With("Ibm-Service-Instance-Id", instance).Send(ctx, http.MethodPut, "/"+listedBucket, nil)
+	if err != nil {
+		return err
+	}
+	content := make([]byte, 64)
+	work, ctx := errgroup.WithContext(ctx)
+	for worker := range o.connections {
+		work.Go(func() error {
+			for i := worker; i < o.list-1; i += o.connections {
+				if _, err := c.Send(ctx, http.MethodPut, "/"+listedBucket+"/"+listedKey(i), content); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	if o.list < 1 {
+		return errors.New("a list needs an object")
+	}
+	_, err = c.Send(context.WithoutCancel(ctx), http.MethodPut, "/"+listedBucket+"/"+last, content)
+	return err
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,11 +44,45 @@ func needles(secret []byte) []needle {
 
 // search returns where a secret of any form stands in text.
 func search(secrets map[string][]byte, where string, text []byte) []string {
-	var found []string
+	return newHaystack(secrets).search(where, text)
+}
+
+// haystack finds many needles in one pass. What they begin with is looked up at every place of a text.
+type haystack struct {
+	maybe [1 << 16]bool // by the first two bytes
+	lists map[[prefix]byte][]named
+}
+
+// named is a needle of a secret that has a name.
+type named struct {
+	needle
+	of string
+}
+
+// prefix is shorter than every needle.
+const prefix = 8
+
+func newHaystack(secrets map[string][]byte) *haystack {
+	h := &haystack{lists: map[[prefix]byte][]named{}}
 	for name, secret := range secrets {
 		for _, n := range needles(secret) {
-			if bytes.Contains(text, n.bytes) {
-				found = append(found, fmt.Sprintf("%s: %s, %s", where, name, n.form))
+			h.maybe[uint16(n.bytes[0])<<8|uint16(n.bytes[1])] = true
+			h.lists[[prefix]byte(n.bytes)] = append(h.lists[[prefix]byte(n.bytes)], named{n, name})
+		}
+	}
+	return h
+}
+
+// search returns each needle that stands in text, once.
+func (h *haystack) search(where string, text []byte) (found []string) {
+	for i := 0; i+prefix <= len(text); i++ {
+		if !h.maybe[uint16(text[i])<<8|uint16(text[i+1])] {
+			continue
+		}
+		for _, n := range h.lists[[prefix]byte(text[i:])] {
+			hit := fmt.Sprintf("%s: %s, %s", where, n.of, n.form)
+			if bytes.HasPrefix(text[i:], n.bytes) && !slices.Contains(found, hit) {
+				found = append(found, hit)
 			}
 		}
 	}
@@ -57,6 +92,7 @@ func search(secrets map[string][]byte, where string, text []byte) []string {
 // searchTree searches every file below a folder.
 func searchTree(t *testing.T, secrets map[string][]byte, root string) (found []string, files int) {
 	t.Helper()
+	hay := newHaystack(secrets)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
@@ -66,7 +102,7 @@ func searchTree(t *testing.T, secrets map[string][]byte, root string) (found []s
 			return err
 		}
 		files++
-		found = append(found, search(secrets, path, text)...)
+		found = append(found, hay.search(path, text)...)
 		return nil
 	})
 	if err != nil {

@@ -44,6 +44,9 @@ func TestKillWhileObjectsAreWritten(t *testing.T) {
 	drained := 0
 	for cycle := range kills {
 		s := newStore(t, server, token)
+		for _, on := range book.shelves {
+			prepareUpload(t, s, on, r)
+		}
 		workOnObjects(t, s, book, r, func() {
 			switch cycle % 3 {
 			case 0, 1:
@@ -56,6 +59,7 @@ func TestKillWhileObjectsAreWritten(t *testing.T) {
 				drained++
 				s.exchangeNode(t, place.Data, drained)
 			}
+			book.await(t, 10) // however slow the machine is
 			time.Sleep(time.Duration(r.IntN(500)) * time.Millisecond)
 			server.Kill()
 		})
@@ -115,7 +119,7 @@ func workOnObjects(t *testing.T, s *store, book *objectLedger, r *rand.Rand, dis
 
 // changeObject does one thing at random and writes what was acknowledged into the book.
 func changeObject(ctx context.Context, s *store, book *objectLedger, on *shelf, r *rand.Rand) error {
-	const embedded, several, part = 64 << 10, 3 << 20, 5 << 20
+	const embedded, several = 64 << 10, 3 << 20
 	i := r.IntN(keysOnShelf)
 	var a answer
 	var err error
@@ -129,13 +133,13 @@ func changeObject(ctx context.Context, s *store, book *objectLedger, on *shelf, 
 		to := newContent(r, several)
 		on.begin(i, to)
 		a, _, err = s.ask(ctx, http.MethodPut, on.key(i), to.bytes())
-	case dice < 85:
-		to := newContent(r, embedded)
-		to.size += part
-		all := to.bytes()
-		on.begin(i, to)
+	case dice < 90 && on.ready != nil:
+		ready := *on.ready
+		on.ready = nil // it cannot be told from outside whether an unanswered completion was carried out
+		i = ready.key
+		on.begin(i, ready.content)
 		counter = &book.uploads
-		a, err = s.upload(ctx, on.key(i), [][]byte{all[:part], all[part:]})
+		a, err = s.complete(ctx, on.key(i), ready.upload)
 	default:
 		on.begin(i, content{})
 		counter = &book.deletions
@@ -151,6 +155,24 @@ func changeObject(ctx context.Context, s *store, book *objectLedger, on *shelf, 
 	on.done(i)
 	book.count(counter)
 	return nil
+}
+
+// prepareUpload uploads the parts of an object, which the work then completes.
+func prepareUpload(t *testing.T, s *store, on *shelf, r *rand.Rand) {
+	t.Helper()
+	if on.ready != nil {
+		return
+	}
+	const part, last = 5 << 20, 64 << 10
+	to := newContent(r, last)
+	to.size += part
+	all := to.bytes()
+	key := r.IntN(keysOnShelf)
+	u, a, err := s.uploadParts(t.Context(), on.key(key), [][]byte{all[:part], all[part:]})
+	if err != nil || a.status != http.StatusOK {
+		t.Fatalf("uploading parts: %d %s (%v)", a.status, a.body, err)
+	}
+	on.ready = &prepared{key, to, u}
 }
 
 // compareObjects holds the server against the book.

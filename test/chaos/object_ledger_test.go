@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"testing"
+	"time"
 )
 
 // content is what an object holds: bytes that follow from a seed. The zero content is no object.
@@ -38,7 +40,15 @@ type shelf struct {
 	path string // of a key, without its number
 	// may lists, for each key, what it may hold: what was acknowledged, and what was asked for since then
 	// and not answered.
-	may map[int][]content
+	may   map[int][]content
+	ready *prepared // nil if there is none
+}
+
+// prepared is an upload whose parts are all there.
+type prepared struct {
+	key     int
+	content content
+	upload  upload
 }
 
 // objectLedger is the shelves of all workers.
@@ -94,6 +104,24 @@ func (s *shelf) written() []int {
 		}
 	}
 	return slices.Clip(all)
+}
+
+// await waits until so many more changes were acknowledged.
+func (l *objectLedger) await(t *testing.T, more int) {
+	t.Helper()
+	from := l.acknowledged()
+	for deadline := time.Now().Add(time.Minute); l.acknowledged() < from+more; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) || t.Failed() {
+			t.Errorf("%d changes were acknowledged, and then only %d more", from, l.acknowledged()-from)
+			return
+		}
+	}
+}
+
+func (l *objectLedger) acknowledged() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.puts + l.uploads + l.deletions
 }
 
 // count adds one to a counter.

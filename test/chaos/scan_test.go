@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	ground "strongroom/custody"
 	"strongroom/test/process"
 )
 
@@ -192,4 +194,30 @@ func (s *scan) failInEveryWay() {
 		}
 		s.look("a body that is "+name, a)
 	}
+}
+
+// importSecurely brings material under an import token, and returns the path of the key.
+func (s *scan) importSecurely(material ground.Secret) string {
+	s.t.Helper()
+	s.must(http.MethodPost, "/api/v2/import_token", map[string]any{"expiration": 600, "maxAllowedRetrievals": 5}, nil)
+	var token struct{ Payload, Nonce []byte }
+	s.must(http.MethodGet, "/api/v2/import_token", nil, &token)
+	public, _ := pem.Decode(token.Payload)
+	if public == nil {
+		s.t.Fatalf("the public key is no PEM block: %s", token.Payload)
+	}
+	in, err := ground.SealTransported(public.Bytes, token.Nonce, material)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text := base64.StdEncoding.EncodeToString
+	var made keys
+	s.must(http.MethodPost, "/api/v2/keys", map[string]any{
+		"metadata": map[string]any{"collectionType": "application/vnd.ibm.kms.key+json", "collectionTotal": 1},
+		"resources": []any{map[string]any{
+			"type": "application/vnd.ibm.kms.key+json", "name": "secure", "extractable": false,
+			"payload": text(in.Material), "encryptedNonce": text(in.SealedNonce), "iv": text(in.IV[:]),
+		}},
+	}, &made)
+	return "/api/v2/keys/" + made.Resources[0].ID
 }

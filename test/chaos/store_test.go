@@ -112,28 +112,46 @@ func (s *store) bucket(t *testing.T, name, root string) {
 	s.must(t, http.MethodPut, "/"+name, nil, header...)
 }
 
+// upload is an upload of an object in parts: its ID, and the list that completes it.
+type upload struct{ id, list string }
+
 // upload puts an object in parts.
 func (s *store) upload(ctx context.Context, path string, parts [][]byte, header ...string) (answer, error) {
-	a, _, err := s.ask(ctx, http.MethodPost, path+"?uploads", nil, header...)
+	u, a, err := s.uploadParts(ctx, path, parts, header...)
 	if err != nil || a.status != http.StatusOK {
 		return a, err
+	}
+	return s.complete(ctx, path, u)
+}
+
+// uploadParts begins an upload and uploads all of its parts.
+func (s *store) uploadParts(ctx context.Context, path string, parts [][]byte, header ...string) (upload, answer, error) {
+	a, _, err := s.ask(ctx, http.MethodPost, path+"?uploads", nil, header...)
+	if err != nil || a.status != http.StatusOK {
+		return upload{}, a, err
 	}
 	var started struct {
 		ID string `xml:"UploadId"`
 	}
 	if err := xml.Unmarshal(a.body, &started); err != nil {
-		return a, err
+		return upload{}, a, err
 	}
-	var list bytes.Buffer
+	u := upload{id: started.ID}
 	for i, part := range parts {
-		a, h, err := s.ask(ctx, http.MethodPut, fmt.Sprintf("%s?partNumber=%d&uploadId=%s", path, i+1, started.ID), part)
+		var h http.Header
+		a, h, err = s.ask(ctx, http.MethodPut, fmt.Sprintf("%s?partNumber=%d&uploadId=%s", path, i+1, u.id), part)
 		if err != nil || a.status != http.StatusOK {
-			return a, err
+			return u, a, err
 		}
-		fmt.Fprintf(&list, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>", i+1, h.Get("Etag"))
+		u.list += fmt.Sprintf("<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>", i+1, h.Get("Etag"))
 	}
-	a, _, err = s.ask(ctx, http.MethodPost, path+"?uploadId="+started.ID,
-		[]byte("<CompleteMultipartUpload>"+list.String()+"</CompleteMultipartUpload>"))
+	return u, a, nil
+}
+
+// complete makes an upload into an object.
+func (s *store) complete(ctx context.Context, path string, u upload) (answer, error) {
+	list := "<CompleteMultipartUpload>" + u.list + "</CompleteMultipartUpload>"
+	a, _, err := s.ask(ctx, http.MethodPost, path+"?uploadId="+u.id, []byte(list))
 	if err == nil && a.status == http.StatusOK && !bytes.Contains(a.body, []byte("CompleteMultipartUploadResult")) {
 		err = errors.New("an upload has no result")
 	}

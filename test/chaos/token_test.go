@@ -4,8 +4,6 @@ package chaos_test
 
 import (
 	"bufio"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -68,32 +66,6 @@ func TestATokenLeavesNoKeyBytesBehind(t *testing.T) {
 	}
 	s.secrets["securely imported root key"] = material.Reveal()
 	s.finish(server)
-}
-
-// importSecurely brings material under an import token, and returns the path of the key.
-func (s *scan) importSecurely(material ground.Secret) string {
-	s.t.Helper()
-	s.must(http.MethodPost, "/api/v2/import_token", map[string]any{"expiration": 600, "maxAllowedRetrievals": 5}, nil)
-	var token struct{ Payload, Nonce []byte }
-	s.must(http.MethodGet, "/api/v2/import_token", nil, &token)
-	public, _ := pem.Decode(token.Payload)
-	if public == nil {
-		s.t.Fatalf("the public key is no PEM block: %s", token.Payload)
-	}
-	in, err := ground.SealTransported(public.Bytes, token.Nonce, material)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	text := base64.StdEncoding.EncodeToString
-	var made keys
-	s.must(http.MethodPost, "/api/v2/keys", map[string]any{
-		"metadata": map[string]any{"collectionType": "application/vnd.ibm.kms.key+json", "collectionTotal": 1},
-		"resources": []any{map[string]any{
-			"type": "application/vnd.ibm.kms.key+json", "name": "secure", "extractable": false,
-			"payload": text(in.Material), "encryptedNonce": text(in.SealedNonce), "iv": text(in.IV[:]),
-		}},
-	}, &made)
-	return "/api/v2/keys/" + made.Resources[0].ID
 }
 
 // searchMemory searches what a process can write to, and returns how many bytes that were.

@@ -23,8 +23,6 @@ import (
 const (
 	segment  = 1 << 20 // bytes that are sealed together
 	partSize = 5 << 20 // bytes of the parts of uploads here
-	// wholeUpTo is the size of contents, in bytes, that are always read whole.
-	wholeUpTo = partSize + 1
 )
 
 func soak() bool { return os.Getenv("STRONGROOM_SOAK") != "" }
