@@ -3,6 +3,7 @@ package iam_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,8 +33,8 @@ func role(name string) string {
 		return crn.Role("iam", "role", name).String()
 	case "ReaderPlus", "KeyPurge", "KmipAdapterManager":
 		return crn.Role("kms", "serviceRole", name).String()
-	case "Content Reader", "Object Reader", "Object Writer":
-		return crn.Role("cloud-object-storage", "serviceRole", name[:len(name)-7]+name[len(name)-6:]).String()
+	case "Content Reader", "Object Reader", "Object Writer", "Instance Actor":
+		return crn.Role("cloud-object-storage", "serviceRole", strings.ReplaceAll(name, " ", "")).String()
 	default:
 		return crn.Role("iam", "serviceRole", name).String()
 	}

@@ -295,7 +295,7 @@ func TestTableOfRoles(t *testing.T) {
 	}
 	for _, name := range []string{
 		"Reader", "Writer", "Manager", "ReaderPlus", "KeyPurge", "KmipAdapterManager", "Object Reader", "Content Reader",
-		"Object Writer", "Viewer", "Operator", "Editor", "Administrator",
+		"Object Writer", "Instance Actor", "Viewer", "Operator", "Editor", "Administrator",
 	} {
 		if r, ok := iam.RoleByCRN(role(name)); !ok || r.DisplayName != name {
 			t.Errorf("role %q is %+v", name, r)

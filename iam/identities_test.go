@@ -98,6 +98,12 @@ func (g *grants) allow(who iam.IdentityID, actions ...iam.Action) {
 	}
 }
 
+func (g *grants) revoke(who iam.IdentityID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.may, who)
+}
+
 func (g *grants) Allow(_ context.Context, who iam.Caller, action iam.Action, on iam.Object) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

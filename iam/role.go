@@ -178,7 +178,7 @@ func builtInRoles(query RoleQuery) RoleList {
 		case query.Authorization && !r.Authorizes:
 		case query.Service == AnyService && r.Service == "":
 			list.Service = append(list.Service, r)
-		case query.Service != "" && (r.Service == "" || r.Service == query.Service) && len(r.Actions(query.Service)) > 0:
+		case query.Service != "" && (r.Service == query.Service || r.Service == "" && len(r.Actions(query.Service)) > 0):
 			list.Service = append(list.Service, r)
 		}
 	}

@@ -49,6 +49,7 @@ var roleRows = []roleRow{
 	{service: crn.ObjectStorage, suffix: "ContentReader", display: "Content Reader", authorizes: true, description: "As a content reader, you can list a bucket and read its objects."},
 	{service: crn.ObjectStorage, suffix: "ObjectReader", display: "Object Reader", authorizes: true, description: "As an object reader, you can read objects whose names you know."},
 	{service: crn.ObjectStorage, suffix: "ObjectWriter", display: "Object Writer", authorizes: true, description: "As an object writer, you can write objects, and read nothing."},
+	{service: crn.ObjectStorage, suffix: "InstanceActor", display: "Instance Actor", description: "As an instance actor, you can obtain tokens that are the instance, and so use what the instance was authorized to use."},
 }
 
 // crnOf is the name by which policies refer to a role.
@@ -68,13 +69,13 @@ func (r roleRow) crn() string {
 //	platform  V Viewer, O Operator, E Editor, A Administrator
 //	service   R Reader, W Writer, M Manager
 //	kms       P ReaderPlus, X KeyPurge, K KmipAdapterManager
-//	storage   c Content Reader, r Object Reader, w Object Writer
+//	storage   c Content Reader, r Object Reader, w Object Writer, I Instance Actor
 //
 // Names are relative to the prefix.
 type grantRow struct{ roles, prefix, names string }
 
 // roleLetters are the columns, in the order of roleRows.
-const roleLetters = "VOEARWMPXKcrw"
+const roleLetters = "VOEARWMPXKcrwI"
 
 // grants is the whole of what roles allow. Platform roles manage and see no
 // data, service roles use and manage nothing: no row has letters of both.
@@ -92,6 +93,9 @@ var grants = []grantRow{
 	// everybody may do with their own keys needs no role.
 	{"A", "iam-identity.", "apikey.create apikey.update apikey.delete apikey.lock apikey.unlock apikey.disable apikey.enable"},
 	{"A", "iam-identity.", "user.create user.update user.delete user.lock user.unlock user.disable user.enable serviceid.disable serviceid.enable account.update"},
+
+	// Of an object store elsewhere, which is known here as an instance.
+	{"I", "iam-identity.", "instance.assume"},
 
 	// Access.
 	{"VOEA", "iam-am.", "policy.get policy.list role.get role.list"},

@@ -68,7 +68,8 @@ const (
 	actionLoginInstance Action = "iam-identity.instance.login"
 
 	// actionInstanceAssume is the permission to obtain a token that is a service
-	// instance. No role contains it: instances have it of themselves.
+	// instance. The role Instance Actor contains it, and no other: it is for object
+	// stores elsewhere that use keys of ours. Instances have it of themselves.
 	actionInstanceAssume Action = "iam-identity.instance.assume"
 )
 
@@ -152,7 +153,7 @@ func (s *Identities) TokenForInstance(ctx context.Context, client Client, access
 		return Token{}, err
 	}
 	var t Token
-	on := Object{Account: AccountID(instance.Account()), Service: instance.Service, Instance: instance.Instance, Region: instance.Location}
+	on := assumed(instance)
 	ev := who.Event(actionLoginInstance, audit.Target{ID: instance.String(), Name: instance.Instance, TypeURI: instance.Service + "/instance"})
 	door := Door{Decide: actAsInstance{s.decider, instance}, Log: s.recorder, Service: "IAM Identity"}
 	err = door.Read(ctx, who, actionInstanceAssume, on, ev, func() error {
@@ -165,6 +166,11 @@ func (s *Identities) TokenForInstance(ctx context.Context, client Client, access
 		return err
 	})
 	return t, err
+}
+
+// assumed is a service instance, as what somebody acts as.
+func assumed(instance crn.CRN) Object {
+	return Object{Account: AccountID(instance.Account()), Service: instance.Service, Instance: instance.Instance, Region: instance.Location}
 }
 
 // actAsInstance decides who may have a token that is an instance.

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -21,13 +22,33 @@ type footing struct {
 	owner   bool
 	user    User            // of the credential, if it is a user's
 	service ServiceIdentity // of the credential, if it is a service ID's
+	by      IdentityID      // the credential's
 	keyName string
 	stamp   int64 // grows whenever claims of a token may have changed
 }
 
 // stand checks, from leased memory, that everything a token stands on is there
-// and in force now: API key, identity with its membership, account.
+// and in force now: API key, identity with its membership, account, and for a
+// token that is an instance that the identity may still act as it.
 func (s *Identities) stand(ctx context.Context, g grounds) (footing, error) {
+	st, err := s.standOn(ctx, g)
+	if err != nil || KindOf(g.identity) != KindInstance {
+		return st, err
+	}
+	instance, err := crn.Parse(strings.TrimPrefix(string(g.identity), instancePrefix))
+	if err != nil {
+		return st, ErrSuspended
+	}
+	g.identity = st.by
+	err = actAsInstance{s.decider, instance}.Allow(ctx, st.caller(g, nil), actionInstanceAssume, assumed(instance))
+	if fault.KindOf(err) == fault.Forbidden {
+		return st, ErrSuspended
+	}
+	return st, err
+}
+
+// standOn is stand without what an instance needs beyond.
+func (s *Identities) standOn(ctx context.Context, g grounds) (footing, error) {
 	var st footing
 	k, err := s.apiKey(ctx, g.credential)
 	switch {
@@ -36,7 +57,7 @@ func (s *Identities) stand(ctx context.Context, g grounds) (footing, error) {
 	case err != nil:
 		return st, err
 	}
-	st.keyName = k.Name
+	st.by, st.keyName = k.Identity, k.Name
 	switch {
 	case k.Account != g.account || (k.Identity != g.identity && KindOf(g.identity) != KindInstance):
 		return st, ErrUnknownAPIKey // a credential of somebody else is none

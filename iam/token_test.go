@@ -364,6 +364,14 @@ func TestInstanceTokensAreForTheInstance(t *testing.T) {
 	}
 	again, err := r.TokenForInstance(ctx, iam.ClientNone, token.Access, instance, trail())
 	must(t, err) // the instance may ask for itself
+	r.grants.revoke(v.Identity())
+	for _, token := range []iam.Token{token, again} {
+		_, err := r.Authenticate(ctx, token.Access, nil)
+		wants(t, err, iam.ErrUnauthenticated) // not without the permission that it began with
+	}
+	r.grants.allow(v.Identity(), "iam-identity.instance.assume")
+	_, err = r.Authenticate(ctx, token.Access, nil)
+	must(t, err)
 	must(t, r.DeleteServiceID(ctx, r.owner, v.ID))
 	for _, token := range []iam.Token{token, again} {
 		_, err := r.Authenticate(ctx, token.Access, nil)

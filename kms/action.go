@@ -55,6 +55,10 @@ const (
 	ActionRegistrationReplace iam.Action = "kms.registrations.merge"
 	ActionRegistrationDelete  iam.Action = "kms.registrations.delete"
 
+	// ActionWatch names the event of a service that begins to watch a key. No role contains it: who
+	// may unwrap by the key may.
+	ActionWatch iam.Action = "kms.secrets-standing.watch"
+
 	// ActionUnknown names the event of a request that is for a key but for no known action. No
 	// role contains it: who may read the key's metadata hears what is wrong.
 	ActionUnknown iam.Action = "kms.secrets.default"
@@ -62,8 +66,11 @@ const (
 
 // decidedAs is the action that a role must contain for a.
 func decidedAs(a iam.Action) iam.Action {
-	if a == ActionUnknown {
+	switch a {
+	case ActionUnknown:
 		return ActionMetadata
+	case ActionWatch:
+		return ActionUnwrap
 	}
 	return a
 }

@@ -35,6 +35,8 @@ type Config struct {
 	// SyncWait is how long after services were told of a key they cannot be told again only because
 	// somebody asks for it. Zero means one hour.
 	SyncWait time.Duration
+	// WatchWait is how long Watch waits for a change; zero means 400 milliseconds.
+	WatchWait time.Duration
 	// CachedKeys is how many key records are kept in memory; zero means 10,000.
 	CachedKeys int
 	// LoadedKeys is how many keys stay loaded in the crypto module; zero means 10,000.
@@ -74,6 +76,8 @@ type Service struct {
 	mover     Mover // nil if keys cannot be moved
 	moved     atomic.Uint64
 	uses      uses
+
+	watching *watching
 
 	meters    *meters
 	groupName func(ctx context.Context, id string) (string, error)
@@ -123,7 +127,7 @@ func New(c Config) *Service {
 		policies: lease.NewCache[InstanceID, *InstancePolicies](c.Hub, c.CachedKeys, nil),
 		loaded:   newLoadedKeys(c.Module, c.LoadedKeys),
 
-		transport: newTransportPool(&c),
+		transport: newTransportPool(&c), watching: newWatching(&c),
 
 		meters: newMeters(c.MaxMeters, c.Now()), groupName: c.GroupName,
 	}

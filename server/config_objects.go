@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"strongroom/crn"
 	"strongroom/objects"
 )
 
@@ -66,6 +67,12 @@ type KeyService struct {
 	CAFile     string        `yaml:"ca_file"`      // authority of its certificate; default the system's
 	Kind       string        `yaml:"kind"`         // strongroom: key states hold within a second; ibm: they are polled
 	Poll       time.Duration `yaml:"poll"`         // of key states, for kind ibm; default 30s
+	// Instance is the CRN of an object storage instance at that service, for kind strongroom: its
+	// authorizations there decide which keys can be used. The identity of the API key needs the role
+	// Instance Actor on it.
+	Instance string `yaml:"instance"`
+	// Accounts are the accounts of this server whose buckets may use it. Default: the one of the first start.
+	Accounts []string `yaml:"accounts"`
 }
 
 // The embedded storage nodes: so many folders below one in the data folder.
@@ -122,6 +129,9 @@ func (o *Objects) check() error {
 		errs = append(errs, origin("objects.key_service.url", s.URL), oneOf("objects.key_service.kind", s.Kind, "strongroom", "ibm"))
 		if s.URL == "" || s.APIKeyFile == "" {
 			errs = append(errs, errors.New("objects.key_service: url and api_key_file have to be set"))
+		}
+		if is, err := crn.Parse(s.Instance); s.Kind == "strongroom" && (err != nil || !is.IsInstance() || is.Service != crn.ObjectStorage) {
+			errs = append(errs, errors.New("objects.key_service.instance: must be the CRN of an object storage instance"))
 		}
 	}
 	return errors.Join(errs...)

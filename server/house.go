@@ -13,6 +13,7 @@ import (
 	"strongroom/kms"
 	"strongroom/masters"
 	"strongroom/objects"
+	"strongroom/objects/rootkeyhttp"
 	"strongroom/resource"
 )
 
@@ -29,6 +30,7 @@ type house struct {
 	cluster    *dispersal.Cluster
 	objects    *objects.Service
 	storage    *objects.Storage
+	remote     *rootkeyhttp.Client // nil without a key service elsewhere
 }
 
 // fixed is what the first start decides for good.

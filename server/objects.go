@@ -60,7 +60,10 @@ func (h *house) openObjects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	roots := newRootKeys(h, provider)
+	roots, err := h.rootKeys(provider)
+	if err != nil {
+		return err
+	}
 	profiles, choose := o.profiles(nodes)
 	h.objects = objects.New(objects.ServiceConfig{
 		Store: h.db.Objects(), Blobs: h.cluster, RootKeys: roots, Instances: instances{h}, Decider: h.access,

@@ -245,6 +245,7 @@ func (h *house) jobs() []job {
 		{"following rotations of root keys", every(followEvery, h.objects.FollowRotations)},
 		{"applying lifecycle rules", every(lifecycleEvery, h.objects.RunLifecycle)},
 		{"forgetting old uploads", every(forgetEvery, h.objects.Forget)},
+		{"watching root keys elsewhere", h.watchRemote},
 		{"watching storage nodes", h.cluster.Monitor},
 		{"removing dead slices", h.cluster.Collect},
 		{"rebuilding slices", h.cluster.Rebuild},

@@ -23,7 +23,7 @@ func TestRolesAsClientsAskForThem(t *testing.T) {
 	for query, want := range map[string]struct{ service, platform []string }{
 		"service_name=kms&source_service_name=cloud-object-storage&policy_type=authorization": {[]string{"Reader", "Writer", "Manager", "ReaderPlus"}, nil},
 		"account_id=" + account + "&service_name=kms":                                         {[]string{"Reader", "Writer", "Manager", "ReaderPlus", "KeyPurge", "KmipAdapterManager"}, platform},
-		"service_name=cloud-object-storage":                                                   {[]string{"Reader", "Writer", "Manager", "Content Reader", "Object Reader", "Object Writer"}, platform},
+		"service_name=cloud-object-storage":                                                   {[]string{"Reader", "Writer", "Manager", "Content Reader", "Object Reader", "Object Writer", "Instance Actor"}, platform},
 		"service_name=alliamserviceroles":                                                     {[]string{"Reader", "Writer", "Manager"}, platform},
 		"service_name=iam-groups":                                                             {nil, platform},
 		"account_id=" + account:                                                               {nil, platform},

@@ -40,7 +40,6 @@ type bucketHouse struct {
 	buckets []objects.Bucket
 	more    bool
 	asked   objects.ListBuckets
-	version objects.Object // what sub-resources of objects answer with
 	removed []objects.Remove
 	outcome []objects.Removed
 	content map[string]string // of public objects, by key

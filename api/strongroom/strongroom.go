@@ -67,6 +67,7 @@ func New(c Config) *httpface.Face[iam.Caller] {
 			{Method: "POST", Path: "/strongroom/v1/audit/verify", Action: string(activity.ActionVerify), Handle: f.verify},
 			{Method: "POST", Path: "/strongroom/v1/backups", Action: string(masters.ActionBackup), Handle: f.backup},
 			{Method: "GET", Path: "/strongroom/v1/metrics", Action: string(kms.ActionMetrics), Handle: f.metrics},
+			{Method: "GET", Path: "/strongroom/v1/lease", Action: string(kms.ActionWatch), Handle: f.lease},
 		}, f.custodyRoutes(), f.nodeRoutes(), f.bucketRoutes()),
 		Authenticate: httpface.ByToken(c.Identities.Authenticate, errNoToken), Fail: fail,
 		Record: func(ctx context.Context, call *httpface.Call, who *iam.Caller, status int, err error) error {

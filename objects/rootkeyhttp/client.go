@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,6 +28,17 @@ const (
 	pause           = 200 * time.Millisecond // before the second try; twice that before the third
 	tokenMargin     = 5 * time.Minute        // before its end a token is replaced
 	grantAPIKey     = "urn:ibm:params:oauth:grant-type:apikey"
+	grantInstance   = "urn:ibm:params:oauth:grant-type:iam-authz"
+)
+
+// Kind says what a key service can do beyond Key Protect's protocol.
+type Kind string
+
+const (
+	// IBM has no more: states of keys are polled, and buckets are not registered.
+	IBM Kind = "ibm"
+	// Strongroom tells of changes within a second, and knows the object store as an instance of its own.
+	Strongroom Kind = "strongroom"
 )
 
 // Config says which key service to ask, and as whom. Interval has a default; all else is needed.
@@ -36,6 +48,11 @@ type Config struct {
 	APIKey   custody.Secret // of an identity that may use the root keys
 	Client   *http.Client
 	Now      func() time.Time
+	Logger   *slog.Logger
+	Kind     Kind // IBM unless it is set
+	// Instance is the object storage instance of the key service as which a Strongroom knows this
+	// object store; the identity of the API key has the role Instance Actor on it.
+	Instance crn.CRN
 	// Interval is how often the state of a key is asked for; zero means 30 seconds.
 	Interval time.Duration
 }
@@ -49,6 +66,7 @@ type Client struct {
 	token   string    // guarded by mu
 	until   time.Time // when the token ends; guarded by mu
 	known   map[crn.CRN]*state
+	watch   watch // of kind strongroom
 }
 
 var _ objects.RootKeys = (*Client)(nil)
@@ -64,9 +82,16 @@ func New(c Config) (*Client, error) {
 	if c.APIKey.Len() == 0 {
 		return nil, errors.New("the key service needs an API key")
 	}
+	c.Kind = cmp.Or(c.Kind, IBM)
+	if c.Kind == Strongroom && (c.Instance.Service != crn.ObjectStorage || !c.Instance.IsInstance()) {
+		return nil, errors.New("the key service needs the CRN of an object storage instance that it knows")
+	}
 	c.Interval = cmp.Or(c.Interval, defaultInterval)
 	c.URL = strings.TrimSuffix(c.URL, "/")
-	return &Client{Config: c, known: map[crn.CRN]*state{}}, nil
+	return &Client{
+		Config: c, known: map[crn.CRN]*state{},
+		watch: watch{keys: map[crn.CRN]*standing{}, more: make(chan struct{}, 1)},
+	}, nil
 }
 
 // refusal is an answer that is not a success.
@@ -99,12 +124,17 @@ func (c *Client) call(ctx context.Context, method string, root crn.CRN, action s
 		}
 		defer clear(content)
 	}
-	address := c.URL + "/api/v2/keys/" + url.PathEscape(root.Resource) + action
+	return c.send(ctx, method, "/api/v2/keys/"+url.PathEscape(root.Resource)+action, root.Instance, content, answer)
+}
+
+// send makes a request, again after a failure of the moment.
+func (c *Client) send(ctx context.Context, method, path, instance string, content []byte, answer any) error {
+	address := c.URL + path
 	renewed := false
 	for try := 1; ; try++ {
 		token, err := c.bearer(ctx)
 		if err == nil {
-			err = c.ask(ctx, method, address, root.Instance, token, content, answer)
+			err = c.ask(ctx, method, address, instance, token, content, answer)
 		}
 		var r *refusal
 		switch {
@@ -128,8 +158,10 @@ func (c *Client) call(ctx context.Context, method string, root crn.CRN, action s
 // ask makes one request to the key service.
 func (c *Client) ask(ctx context.Context, method, address, instance, token string, content []byte, answer any) error {
 	header := http.Header{
-		"Authorization": {"Bearer " + token}, "Bluemix-Instance": {instance},
-		"Accept": {"application/json"}, "Content-Type": {"application/json"},
+		"Authorization": {"Bearer " + token}, "Accept": {"application/json"}, "Content-Type": {"application/json"},
+	}
+	if instance != "" {
+		header["Bluemix-Instance"] = []string{instance}
 	}
 	return c.do(ctx, method, address, header, content, answer)
 }
@@ -155,6 +187,9 @@ func (c *Client) do(ctx context.Context, method, address string, header http.Hea
 	}
 	if res.StatusCode/100 != 2 {
 		return &refusal{status: res.StatusCode, text: complaint(b)}
+	}
+	if answer == nil {
+		return nil
 	}
 	if err := json.Unmarshal(b, answer); err != nil {
 		return errors.New("the key service answers something else than its protocol says")
@@ -189,25 +224,40 @@ func (c *Client) bearer(ctx context.Context) (string, error) {
 	if token != "" && c.Now().Before(until) {
 		return token, nil
 	}
-	form := url.Values{"grant_type": {grantAPIKey}, "apikey": {string(c.APIKey.Reveal())}}.Encode()
-	var answer struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int64  `json:"expires_in"`
-	}
 	asked := c.Now()
-	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
-	if err := c.do(ctx, http.MethodPost, c.TokenURL, header, []byte(form), &answer); err != nil {
-		// What is wrong with the API key says nothing of a root key: the status stays here.
-		return "", fmt.Errorf("getting an access token: %v", err)
+	answer, err := c.grant(ctx, url.Values{"grant_type": {grantAPIKey}, "apikey": {string(c.APIKey.Reveal())}})
+	if err == nil && c.Kind == Strongroom {
+		answer, err = c.grant(ctx, url.Values{
+			"grant_type": {grantInstance}, "access_token": {answer.AccessToken}, "desired_iam_id": {"crn-" + c.Instance.String()},
+		})
 	}
-	if answer.AccessToken == "" {
-		return "", errors.New("getting an access token: the answer holds none")
+	if err != nil {
+		return "", err
 	}
 	life := time.Duration(answer.ExpiresIn) * time.Second
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.token, c.until = answer.AccessToken, asked.Add(life-min(tokenMargin, life/2))
 	return c.token, nil
+}
+
+// granted is the answer of the token service.
+type granted struct {
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int64  `json:"expires_in"`
+}
+
+// grant gets a token. What is wrong with the API key says nothing of a root key: the status stays here.
+func (c *Client) grant(ctx context.Context, form url.Values) (granted, error) {
+	var answer granted
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+	if err := c.do(ctx, http.MethodPost, c.TokenURL, header, []byte(form.Encode()), &answer); err != nil {
+		return granted{}, fmt.Errorf("getting an access token: %v", err)
+	}
+	if answer.AccessToken == "" {
+		return granted{}, errors.New("getting an access token: the answer holds none")
+	}
+	return answer, nil
 }
 
 // forget drops a token that was not accepted.

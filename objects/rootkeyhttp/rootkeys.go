@@ -127,19 +127,6 @@ func (c *Client) Rewrap(ctx context.Context, _, root crn.CRN, w objects.WrappedK
 	return objects.WrappedKey{Ciphertext: out.Ciphertext, Version: out.Rewrapped.ID}, nil
 }
 
-// Register implements objects.RootKeys: it does nothing, as the service lets only IBM's own do it.
-func (c *Client) Register(context.Context, iam.Caller, crn.CRN, crn.CRN, crn.CRN, string, bool) error {
-	return nil
-}
-
-// Unregister implements objects.RootKeys: there is nothing to take back.
-func (c *Client) Unregister(context.Context, iam.Caller, crn.CRN, crn.CRN, crn.CRN) error {
-	return nil
-}
-
-// Report implements objects.RootKeys: the service has no place for it.
-func (c *Client) Report(context.Context, crn.CRN, crn.CRN, string, int64, int64) error { return nil }
-
 // choice is the failure of a root key that somebody wants to use from now on.
 func choice(err error) error {
 	switch status(err) {
@@ -159,6 +146,9 @@ func (c *Client) use(ctx context.Context, root crn.CRN, err error) error {
 	case http.StatusNotFound, http.StatusGone:
 		return objects.ErrRootDeleted
 	case http.StatusConflict:
+		if c.Kind == Strongroom {
+			return objects.ErrRootDisabled
+		}
 		if serr := c.refresh(ctx, root); serr != nil {
 			return serr
 		}

@@ -27,14 +27,17 @@ type state struct {
 	missed  time.Time // when the service was asked last and could not be reached
 }
 
-// Standing implements objects.RootKeys. It asks the service once in an interval.
+// Standing implements objects.RootKeys. It asks a service of kind ibm once in an interval.
 func (c *Client) Standing(ctx context.Context, _, root crn.CRN) error {
-	_, err := c.state(ctx, root)
+	_, err := c.Version(ctx, crn.CRN{}, root)
 	return err
 }
 
 // Version implements objects.RootKeys.
 func (c *Client) Version(ctx context.Context, _, root crn.CRN) (string, error) {
+	if c.Kind == Strongroom {
+		return c.leased(ctx, root)
+	}
 	return c.state(ctx, root)
 }
 

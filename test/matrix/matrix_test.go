@@ -192,9 +192,10 @@ func start(body []byte) []byte {
 	return body[:min(len(body), 400)]
 }
 
-// moments matches what differs between any two answers: times and durations.
+// moments matches what differs between any two answers: times and durations, and cursors that
+// nobody but the server can read.
 var moments = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)|` +
-	`\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d:\d{3} UTC|"elapsed_?[tT]ime":"?\d+"?`)
+	`\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d:\d{3} UTC|"elapsed_?[tT]ime":"?\d+"?|"cursor":"[^"]*"`)
 
 // visible returns all that a caller sees of an answer, without what the caller
 // has said itself (the ID it asked for) and without times.

@@ -111,6 +111,9 @@ var samples = map[string]sample{
 		path: map[string]string{"id": "key", "version": "key"}, header: kms, body: `{"objects":1,"bytes":1}`, service: true,
 	},
 
+	// Root keys that an object store elsewhere watches.
+	"GET /strongroom/v1/lease": {query: "keys=crn:v1:bluemix:public:kms:us-south:a%2F$account:$instance:key:$key", action: "kms.secrets.unwrap"},
+
 	// Identities.
 	"GET /identity/userinfo":                       {harmless: true},
 	"GET /v1/apikeys/details":                      {header: map[string]string{"IAM-ApiKey": "$apiKeyValue"}},
