@@ -12,8 +12,8 @@ import (
 // oldestNode is the oldest Node that the clients of today run on.
 const oldestNode = 18
 
-// TestNodeClient runs a program that calls every operation of IBM's Node client.
-func TestNodeClient(t *testing.T) {
+// TestNodeClients runs programs that call every operation of IBM's Node clients.
+func TestNodeClients(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("node", "--version").Output()
 	if err != nil {
@@ -26,11 +26,16 @@ func TestNodeClient(t *testing.T) {
 	if _, err := os.Stat(filepath.Join("node", "node_modules")); err != nil {
 		t.Fatalf("the clients are not installed; \"make setup\" installs them: %v", err)
 	}
-	run := exec.CommandContext(t.Context(), "node", "keyprotect.js")
-	run.Dir = "node"
-	if out, err := run.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	} else {
-		t.Logf("%s", out)
+	for _, program := range []string{"keyprotect.js", "cos.js"} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			run := exec.CommandContext(t.Context(), "node", program)
+			run.Dir = "node"
+			if out, err := run.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			} else {
+				t.Logf("%s", out)
+			}
+		})
 	}
 }
