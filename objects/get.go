@@ -273,5 +273,6 @@ func (s *Service) openDataKey(ctx context.Context, v *visit, r *Row, c *Customer
 		key.Wipe()
 		return custody.Secret{}, crn.CRN{}, err
 	}
+	defer k.done()
 	return key, k.Root, nil
 }

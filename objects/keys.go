@@ -30,6 +30,7 @@ type heldBucket struct {
 type openKey struct {
 	BucketKey
 	*custody.Opened
+	loose bool // its bucket is held no more: who uses it wipes it
 }
 
 // hold returns the bucket of a name, if it is there for its users.
@@ -92,10 +93,17 @@ func (h *heldBucket) keep(k *openKey) *openKey {
 		k.Wipe()
 		return other
 	}
-	if !h.ended {
+	if k.loose = h.ended; !k.loose {
 		h.keys[k.ID] = k
 	}
 	return k
+}
+
+// done wipes a key that nobody holds.
+func (k *openKey) done() {
+	if k.loose {
+		k.Wipe()
+	}
 }
 
 // withKey calls use with a key of the bucket, opened, after it has seen that its root key allows that
@@ -107,7 +115,9 @@ func (s *Service) withKey(ctx context.Context, v *visit, id BucketKeyID, use fun
 		if err != nil {
 			return err
 		}
-		if err := use(k.Opened); !errors.Is(err, custody.ErrUnloaded) {
+		err = use(k.Opened)
+		k.done()
+		if !errors.Is(err, custody.ErrUnloaded) {
 			return err
 		}
 		v.held.drop(id)

@@ -97,6 +97,7 @@ func (s *Service) putPart(ctx context.Context, v *visit, row UploadRow, p PartWr
 	if err != nil {
 		return Part{}, err
 	}
+	defer key.done()
 	w.root = key.Root
 	part, found, err := s.storePart(ctx, v, w, body)
 	if err != nil {

@@ -291,7 +291,10 @@ func (s *Service) withKeys(ctx context.Context, m *mover, use func(from, to *cus
 		if err != nil {
 			return err
 		}
-		if err := use(from.Opened, to.Opened); !errors.Is(err, custody.ErrUnloaded) {
+		err = use(from.Opened, to.Opened)
+		from.done()
+		to.done()
+		if !errors.Is(err, custody.ErrUnloaded) {
 			return err
 		}
 		m.v.held.drop(m.from)

@@ -130,6 +130,7 @@ func (s *Service) rootUnder(ctx context.Context, v *visit, id BucketKeyID) (crn.
 	if err != nil {
 		return crn.CRN{}, err
 	}
+	defer k.done()
 	return k.Root, nil
 }
 

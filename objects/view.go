@@ -65,6 +65,7 @@ func (s *Service) seen(ctx context.Context, v *visit, r *Row, rec *record) (Obje
 	if err != nil {
 		return Object{}, err
 	}
+	defer k.done()
 	o.Root = k.Root
 	return o, nil
 }

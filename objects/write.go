@@ -74,10 +74,11 @@ func (s *Service) sealer(ctx context.Context, v *visit, e Encryption) (BucketKey
 		return s.keyUnder(ctx, v.who, v.bucket, e.Root)
 	}
 	k, err := s.openKey(ctx, v, v.bucket.Key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return BucketKey{}, err
-	case e.Customer != nil && k.Root != (crn.CRN{}):
+	}
+	defer k.done()
+	if e.Customer != nil && k.Root != (crn.CRN{}) {
 		return BucketKey{}, ErrCustomerRoot
 	}
 	return k.BucketKey, nil
