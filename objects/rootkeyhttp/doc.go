@@ -1,15 +1,15 @@
-// Package rootkeyhttp gives the object store root keys in IBM's Key Protect, or in any service that
-// speaks its protocol, over HTTPS.
+// Package rootkeyhttp gives the object store root keys in another key service, over HTTPS.
 //
-// That service knows nothing of this object store, so two things differ from the key service of the
-// same server. It is asked with one API key for all instances of the object store, and decides by the
-// policies of that key's identity. And it tells nobody when a key changes: its state is asked for
-// every 30 seconds, or as configured, and a key that is disabled or deleted is used for that long. Of
-// a service that cannot be reached, the last answer holds for ten such intervals.
+// Another Strongroom knows this object store as an object storage instance of its own, whose
+// authorizations decide. A token that is that instance is had with an API key of an identity with the
+// role Instance Actor. Buckets are registered as buckets of that instance. The root keys in use are
+// watched: an answer is good for 900 ms from the moment it was true, and the next one is asked for
+// before that ends, so that a change holds within a second. Without the service nothing is used.
 //
-// Buckets are not registered with it, as only IBM's own services may do that: who deletes a root key
-// there is not warned of the buckets that it protects.
-//
-// Another Strongroom can be asked in this way as well. With an interval of half a second it is
-// followed within one, at the price of an event in its audit log for each question.
+// IBM's Key Protect, and what else speaks its protocol, decides by the policies of the API key's
+// identity. It tells nobody when a key changes: its state is asked for every 30 seconds, or as
+// configured, and a key that is disabled or deleted is used for that long. Of a service that cannot be
+// reached, the last answer holds for ten such intervals. Buckets are not registered with it, as only
+// IBM's own services may do that: who deletes a root key there is not warned of the buckets that it
+// protects.
 package rootkeyhttp
