@@ -36,7 +36,8 @@ func hmacClient(t *testing.T) *s3.S3 {
 
 func ibmClientWith(t *testing.T, who *credentials.Credentials) *s3.S3 {
 	t.Helper()
-	made, err := session.NewSession()
+	// A session writes what AWS_CA_BUNDLE says into its HTTP client, which is http.DefaultClient unless said otherwise.
+	made, err := session.NewSession(aws.NewConfig().WithHTTPClient(&http.Client{}))
 	if err != nil {
 		t.Fatal(err)
 	}
