@@ -49,11 +49,15 @@ func (f *face) startUpload(ctx context.Context, q *request) (a httpface.Answer, 
 	if u.Algorithm, err = parseAlgorithm(q.header("X-Amz-Checksum-Algorithm"), "x-amz-checksum-algorithm"); err != nil {
 		return a, err
 	}
-	switch kind := q.header("X-Amz-Checksum-Type"); {
+	kind, err := parseChecksumType(q.R.Header)
+	if err != nil {
+		return a, err
+	}
+	switch {
+	case kind != "" && u.Algorithm == "":
+		return a, errContradiction.On("x-amz-checksum-type", "it needs an algorithm")
 	case kind == "FULL_OBJECT":
 		u.FullObject = true
-	case kind != "" && kind != "COMPOSITE":
-		return a, errHeader.On("x-amz-checksum-type", "it is neither FULL_OBJECT nor COMPOSITE")
 	case kind != "" && u.Algorithm == objects.CRC64NVME:
 		return a, errContradiction.On("x-amz-checksum-type", "CRC64NVME is always that of the full object")
 	case u.Algorithm == objects.CRC64NVME:
@@ -280,6 +284,14 @@ func (q *request) complete() (c objects.Complete, err error) {
 	}
 	if c.Checksums.Algorithm, c.Checksums.Value, err = headerSumOfWhole(q.R.Header); err != nil {
 		return c, err
+	}
+	kind, err := parseChecksumType(q.R.Header)
+	if err != nil {
+		return c, err
+	}
+	if kind != "" {
+		composite := kind == "COMPOSITE"
+		c.Composite = &composite
 	}
 	if v := q.header("X-Amz-Mp-Object-Size"); v != "" {
 		if c.Size, err = strconv.ParseInt(v, 10, 64); err != nil || c.Size < 0 {

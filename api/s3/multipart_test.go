@@ -74,6 +74,8 @@ func TestChecksumsOfAnUpload(t *testing.T) {
 		{"CRC64NVME", "COMPOSITE", ""},
 		{"CRC9", "", ""},
 		{"CRC32", "HALF", ""},
+		{"", "COMPOSITE", ""},
+		{"CRC32", "Full_Object", "FULL_OBJECT"},
 	} {
 		h := newHouse(t)
 		r := asMe(httptest.NewRequest(http.MethodPost, "/b/k?uploads", nil))
