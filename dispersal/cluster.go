@@ -108,6 +108,7 @@ type Cluster struct {
 	known []objects.Node           // in the order of the NodeStore, removed ones too
 
 	reading readers
+	claimed claims
 	collect chan struct{} // wakes the collector
 	rebuild chan struct{} // wakes the rebuilder
 	reports sync.WaitGroup

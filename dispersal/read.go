@@ -367,3 +367,30 @@ func (r *readers) has(id objects.BlobID) bool {
 	defer r.mu.Unlock()
 	return r.open[id] > 0
 }
+
+// claims keeps two jobs from working on the files of one blob at the same time: a file that is taken for
+// an orphan must not become the slice of a rebuilt blob before it is removed.
+type claims struct {
+	mu    sync.Mutex
+	taken map[objects.BlobID]bool
+}
+
+// take claims a blob, unless somebody else has.
+func (c *claims) take(id objects.BlobID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.taken[id] {
+		return false
+	}
+	if c.taken == nil {
+		c.taken = map[objects.BlobID]bool{}
+	}
+	c.taken[id] = true
+	return true
+}
+
+func (c *claims) release(id objects.BlobID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.taken, id)
+}

@@ -60,9 +60,10 @@ func (c *Cluster) rebuildAll(ctx context.Context, limit *pace) error {
 // many it rebuilt; what it cannot do now is no error.
 func (c *Cluster) restore(ctx context.Context, b objects.Blob, limit *pace) (int, error) {
 	targets := c.homes(b)
-	if len(targets) == 0 {
+	if len(targets) == 0 || !c.claimed.take(b.ID) {
 		return 0, nil
 	}
+	defer c.claimed.release(b.ID)
 	made, err := c.remake(ctx, b, targets, limit)
 	if err != nil {
 		c.Logger.Warn("a blob cannot be rebuilt now", "blob", b.ID, "error", err)

@@ -169,9 +169,10 @@ func (c *Cluster) removeOrphans(ctx context.Context, n *node) error {
 		}
 		return struct{}{}, n.store.List(ctx, func(f SliceInfo) error {
 			idle.Reset(c.Timing.Probe)
-			if !f.Modified.Before(before) {
+			if !f.Modified.Before(before) || !c.claimed.take(f.Name.Blob) {
 				return ctx.Err()
 			}
+			defer c.claimed.release(f.Name.Blob)
 			b, err := c.Catalog.Blob(ctx, f.Name.Blob)
 			switch {
 			case err != nil && fault.KindOf(err) != fault.NotFound:

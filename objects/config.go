@@ -183,3 +183,12 @@ func unique(values []string) bool {
 	sorted := slices.Sorted(slices.Values(values))
 	return len(slices.Compact(sorted)) == len(values)
 }
+
+// SetOpaqueETags is a change of configuration: whether ETags say nothing of the content, also while the
+// key of the bucket is usable.
+func SetOpaqueETags(on bool) Change {
+	return func(b *Bucket, _ time.Time) error {
+		b.OpaqueETags = on
+		return nil
+	}
+}

@@ -228,7 +228,7 @@ func (s *Service) begin(ctx context.Context, v *visit, op operation, l *looked, 
 		if len(list) == 0 {
 			return nil // of a part without content
 		}
-		return s.fetch(ctx, v.bucket.ID, list[0], dataKey, func() []byte { return nil }, func(plain []byte) error {
+		return s.fetchAll(ctx, v.bucket.ID, list[:1], dataKey, func() []byte { return nil }, func(plain []byte) error {
 			c.ReadCloser = io.NopCloser(bytes.NewReader(plain))
 			return s.standing(ctx, &v.bucket, root)
 		})

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -306,4 +307,28 @@ func TestUploadWhileKeyIsDisabled(t *testing.T) {
 	}
 	s.RootKeys.Fail(s.root, nil)
 	s.complete(t, u, p)
+}
+
+// TestReadersHoldEveryPart: what replaces an object while it is read must not take the slices of its
+// later parts away.
+func TestReadersHoldEveryPart(t *testing.T) {
+	s := newStand(t, false)
+	u := s.begin(t, "long", nil)
+	content := bytes.Repeat([]byte("0123456789abcdef"), objects.MinPart/16)
+	var parts []objects.Part
+	for n := 1; n <= 3; n++ {
+		parts = append(parts, s.part(t, u, n, content))
+	}
+	s.complete(t, u, parts...)
+	got, err := s.Get(t.Context(), s.who, objects.Read{Bucket: s.bucket.Name, Key: "long"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Close()
+	if _, err := io.ReadFull(got, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Blobs.Open(); n != len(parts) {
+		t.Errorf("%d blobs are open, want %d", n, len(parts))
+	}
 }

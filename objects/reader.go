@@ -50,12 +50,7 @@ func segmentsOf(list []span) (n int64) {
 
 // fetch opens the segments of a span in order and gives what is wanted of each to take, which owns it.
 // Buf returns a buffer for one.
-func (s *Service) fetch(ctx context.Context, bucket BucketID, p span, dataKey custody.Secret, buf func() []byte, take func([]byte) error) error {
-	source, err := s.sealedSource(ctx, &p.part.Blob)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
+func fetch(ctx context.Context, bucket BucketID, p span, source BlobReader, dataKey custody.Secret, buf func() []byte, take func([]byte) error) (err error) {
 	var (
 		opens      = newSegments(bucket, p.part, dataKey)
 		count      = segmentCount(p.part.Size)
@@ -137,13 +132,33 @@ func (s *Service) read(ctx context.Context, v *visit, root crn.CRN, list []span,
 	r.work.Go(func() {
 		defer close(r.next)
 		defer dataKey.Wipe()
-		for _, p := range list {
-			if r.failed = s.fetch(r.ctx, v.bucket.ID, p, dataKey, r.buffer, r.offer); r.failed != nil {
-				return
-			}
-		}
+		r.failed = s.fetchAll(r.ctx, v.bucket.ID, list, dataKey, r.buffer, r.offer)
 	})
 	return r
+}
+
+// fetchAll is fetch of all spans. All their blobs are open before the first segment is taken, and stay so
+// to the end: what replaces the object meanwhile does not take its slices away.
+func (s *Service) fetchAll(ctx context.Context, bucket BucketID, list []span, dataKey custody.Secret, buf func() []byte, take func([]byte) error) error {
+	sources := make([]BlobReader, 0, len(list))
+	defer func() {
+		for _, source := range sources {
+			_ = source.Close() // of a reader, whose content was checked
+		}
+	}()
+	for _, p := range list {
+		source, err := s.sealedSource(ctx, &p.part.Blob)
+		if err != nil {
+			return err
+		}
+		sources = append(sources, source)
+	}
+	for i, p := range list {
+		if err := fetch(ctx, bucket, p, sources[i], dataKey, buf, take); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // buffer returns one that was read, or a new one.

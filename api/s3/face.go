@@ -7,7 +7,8 @@
 // cleaned.
 //
 // A request is understood in a fixed order (cos-api.md, section 3.1): its path and method, its
-// credentials, the bucket, the permission, and only then its headers and its body. Bodies are streams
+// credentials, the bucket, the permission, and only then its headers and its content. Documents in XML
+// are bounded and read before the bucket is looked up. Contents are streams
 // that verify themselves while they are read: their end is an error unless length, digests, chunk
 // signatures and trailers were all as the caller has signed or announced them, so that nothing becomes
 // visible of a body that somebody has changed.

@@ -112,6 +112,22 @@ func (f *face) bucketJob(ctx context.Context, who iam.Caller, c *httpface.Call) 
 	return jobAnswer(f.objects.Job(ctx, who, c.Path("bucket"), c.Path("id")))
 }
 
+// patchBucket changes options of a bucket that S3 and the resource configuration have no words for.
+func (f *face) patchBucket(ctx context.Context, who iam.Caller, c *httpface.Call) (httpface.Answer, error) {
+	var b struct {
+		OpaqueETags *bool `json:"opaque_etags"`
+	}
+	err := decode(c, &b)
+	if err == nil && b.OpaqueETags == nil {
+		err = errBody.On("opaque_etags", "is missing")
+	}
+	if err != nil {
+		return f.refuseBucket(ctx, who, c, objects.ActionBucketPutEncryption, err)
+	}
+	_, err = f.objects.Configure(ctx, who, objects.ActionBucketPutEncryption, c.Path("bucket"), objects.SetOpaqueETags(*b.OpaqueETags))
+	return httpface.Answer{}, err
+}
+
 func (f *face) refuseBucket(ctx context.Context, who iam.Caller, c *httpface.Call, action iam.Action, cause error) (httpface.Answer, error) {
 	return httpface.Answer{}, f.objects.Refuse(ctx, who, action, c.Path("bucket"), "", cause)
 }
@@ -120,6 +136,7 @@ func (f *face) refuseBucket(ctx context.Context, who iam.Caller, c *httpface.Cal
 func (f *face) bucketRoutes() []httpface.Route[iam.Caller] {
 	const bucket = "/strongroom/v1/buckets/{bucket}"
 	return []httpface.Route[iam.Caller]{
+		{Method: "PATCH", Path: bucket, Action: string(objects.ActionBucketPutEncryption), Status: http.StatusNoContent, Handle: f.patchBucket},
 		{Method: "POST", Path: bucket + "/rewrap", Action: string(objects.ActionBucketRewrap), Status: http.StatusAccepted, Handle: f.rewrap},
 		{Method: "POST", Path: bucket + "/rekey", Action: string(objects.ActionBucketRekey), Status: http.StatusAccepted, Handle: f.rekey},
 		{Method: "POST", Path: bucket + "/verify", Action: string(objects.ActionBucketVerify), Status: http.StatusAccepted, Handle: f.verifyBucket},

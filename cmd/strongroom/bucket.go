@@ -236,11 +236,11 @@ func (b bucketConfig) firewall() string {
 func newBucketConfigCommand(p *program) *cobra.Command {
 	var quota int64
 	var allowed []string
-	var anywhere bool
+	var anywhere, opaque bool
 	var versioning string
 	cmd := &cobra.Command{
 		Use:   "config BUCKET",
-		Short: "Change quota, allowed addresses or versioning of a bucket",
+		Short: "Change quota, allowed addresses, versioning or ETags of a bucket",
 		Example: "  strongroom bucket config invoices --quota 10000000000\n" +
 			"  strongroom bucket config invoices --allow 10.0.0.0/8 --allow 192.0.2.7",
 		Args: arguments("BUCKET"),
@@ -255,8 +255,9 @@ func newBucketConfigCommand(p *program) *cobra.Command {
 			case len(allowed) > 0:
 				patch["firewall"] = map[string]any{"allowed_ip": allowed}
 			}
-			if len(patch) == 0 && versioning == "" {
-				return usageErrorf("nothing to change: give --quota, --allow, --allow-anywhere or --versioning")
+			changed := cmd.Flags().Changed("opaque-etags")
+			if len(patch) == 0 && versioning == "" && !changed {
+				return usageErrorf("nothing to change: give --quota, --allow, --allow-anywhere, --versioning or --opaque-etags")
 			}
 			c, err := p.storage()
 			if err != nil {
@@ -265,6 +266,12 @@ func newBucketConfigCommand(p *program) *cobra.Command {
 			if versioning != "" {
 				if err := c.setVersioning(cmd.Context(), args[0], versioning); err != nil {
 					return err
+				}
+			}
+			if changed {
+				r := request{method: http.MethodPatch, path: bucketPath(args[0], ""), body: map[string]bool{"opaque_etags": opaque}}
+				if err := c.do(cmd.Context(), r, nil); err != nil {
+					return fmt.Errorf("setting the ETags of bucket %s: %w", args[0], err)
 				}
 			}
 			if len(patch) > 0 {
@@ -280,6 +287,7 @@ func newBucketConfigCommand(p *program) *cobra.Command {
 	flags.Int64Var(&quota, "quota", 0, "most that it may hold, in `BYTES`; 0 for no limit")
 	flags.StringArrayVar(&allowed, "allow", nil, "`ADDRESS` or CIDR from which it may be reached; repeat for more")
 	flags.BoolVar(&anywhere, "allow-anywhere", false, "let it be reached from every address")
+	flags.BoolVar(&opaque, "opaque-etags", false, "show ETags from which nothing follows about the content; =false shows the usual ones")
 	flags.StringVar(&versioning, "versioning", "", "keep old versions of objects: enabled or suspended")
 	oneOf(cmd, "versioning", "enabled", "suspended")
 	cmd.MarkFlagsMutuallyExclusive("allow", "allow-anywhere")

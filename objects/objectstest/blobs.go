@@ -154,6 +154,13 @@ func (b *Blobs) closed(thing any) {
 	delete(b.open, thing)
 }
 
+// Open returns how many readers and writers are open.
+func (b *Blobs) Open() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.open)
+}
+
 // Write implements objects.Blobs.
 func (b *Blobs) Write(ctx context.Context, id objects.BlobID, p objects.Profile, segment int64) (objects.BlobWriter, error) {
 	w := &blobWriter{blobs: b, blob: objects.Blob{

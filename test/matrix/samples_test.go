@@ -241,6 +241,7 @@ var samples = map[string]sample{
 	"POST /strongroom/v1/nodes/{name}/replace": {path: map[string]string{"name": "node"}, body: newNodeBody},
 	"GET /strongroom/v1/slices":                {query: "bucket=$bucket&key=$object"},
 
+	"PATCH /strongroom/v1/buckets/{bucket}":         {path: inBucket, body: `{"opaque_etags":false}`},
 	"POST /strongroom/v1/buckets/{bucket}/rewrap":   {path: inBucket, body: `{}`},
 	"POST /strongroom/v1/buckets/{bucket}/rekey":    {path: inBucket, body: `{"provider_key":true,"reencrypt":true}`},
 	"POST /strongroom/v1/buckets/{bucket}/verify":   {path: inBucket, body: `{"sample":1}`},
