@@ -323,16 +323,22 @@ func (q *request) complete() (c objects.Complete, err error) {
 }
 
 // headerSumOfWhole reads the checksum of the whole, which for a composite one ends with "-" and a number.
-func headerSumOfWhole(h http.Header) (objects.Algorithm, string, error) {
+func headerSumOfWhole(h http.Header) (found objects.Algorithm, value string, err error) {
 	for _, a := range algorithms {
 		v := h.Get(headerChecksum + string(a))
 		if v == "" {
 			continue
 		}
+		if found != "" {
+			return "", "", errContradiction.On("x-amz-checksum", "there is more than one")
+		}
 		sum, _, _ := strings.Cut(v, "-")
-		return a, v, checkSum(a, sum)
+		if err := checkSum(a, sum); err != nil {
+			return "", "", err
+		}
+		found, value = a, v
 	}
-	return "", "", nil
+	return found, value, nil
 }
 
 // completeUpload makes an object of its parts. That may take longer than clients wait for a first
