@@ -124,7 +124,7 @@ type CORSRule struct {
 	Methods []string
 	Headers []string `json:",omitempty"` // at most one * in each
 	Expose  []string `json:",omitempty"`
-	MaxAge  *int     `json:",omitempty"` // seconds
+	MaxAge  *int     `json:",omitempty"` // seconds; less than 0 asks browsers to remember nothing
 }
 
 // Website is the configuration of a static website.

@@ -71,6 +71,9 @@ func (s *Service) complete(ctx context.Context, v *visit, row UploadRow, c Compl
 			return Object{}, err
 		}
 	}
+	if c.Composite != nil && *c.Composite != row.Composite {
+		return Object{}, ErrRequest.On("x-amz-checksum-type", "the upload was begun with another one")
+	}
 	u, err := s.unseal(ctx, v, row)
 	if err != nil {
 		return Object{}, err

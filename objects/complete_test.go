@@ -53,11 +53,12 @@ func TestCompleteRefuses(t *testing.T) {
 		"whole of another kind": {func(c *objects.Complete) {
 			c.Parts, c.Checksums = c.Parts[:1], objects.Checksums{Algorithm: objects.SHA1, Value: "AA=="}
 		}, objects.ErrRequest},
-		"condition":      {func(c *objects.Complete) { c.Parts, c.Conditions.Match = c.Parts[:1], []string{"*"} }, objects.ErrNoObject},
-		"retention":      {func(c *objects.Complete) { c.Parts, c.Retention.Seconds = c.Parts[:1], seconds(5) }, objects.ErrRequest},
-		"customer's key": {func(c *objects.Complete) { c.Parts, c.Customer = c.Parts[:1], customerKey(1) }, objects.ErrRequest},
-		"another upload": {func(c *objects.Complete) { c.Upload = "5d5ad4b1-55a5-4a9a-9d35-b3b1a7bd1e4c" }, objects.ErrNoUpload},
-		"another key":    {func(c *objects.Complete) { c.Key = "other" }, objects.ErrNoUpload},
+		"condition":                {func(c *objects.Complete) { c.Parts, c.Conditions.Match = c.Parts[:1], []string{"*"} }, objects.ErrNoObject},
+		"another kind of checksum": {func(c *objects.Complete) { c.Parts, c.Composite = c.Parts[:1], new(bool) }, objects.ErrRequest},
+		"retention":                {func(c *objects.Complete) { c.Parts, c.Retention.Seconds = c.Parts[:1], seconds(5) }, objects.ErrRequest},
+		"customer's key":           {func(c *objects.Complete) { c.Parts, c.Customer = c.Parts[:1], customerKey(1) }, objects.ErrRequest},
+		"another upload":           {func(c *objects.Complete) { c.Upload = "5d5ad4b1-55a5-4a9a-9d35-b3b1a7bd1e4c" }, objects.ErrNoUpload},
+		"another key":              {func(c *objects.Complete) { c.Key = "other" }, objects.ErrNoUpload},
 	} {
 		asked := s.completion(u, a, b)
 		c.change(&asked)

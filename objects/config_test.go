@@ -105,7 +105,9 @@ func TestCORSRules(t *testing.T) {
 		{"a star to expose", rule(func(r *objects.CORSRule) { r.Expose = []string{"*"} }), objects.ErrArgument},
 		{"another method", rule(func(r *objects.CORSRule) { r.Methods = []string{"PATCH"} }), objects.ErrArgument},
 		{"method in small letters", rule(func(r *objects.CORSRule) { r.Methods = []string{"get"} }), objects.ErrArgument},
-		{"age below 0", rule(func(r *objects.CORSRule) { r.MaxAge = days(-1) }), objects.ErrArgument},
+		{"age below 0", rule(func(r *objects.CORSRule) { r.MaxAge = days(-1) }), nil},
+		{"a header of two words", rule(func(r *objects.CORSRule) { r.Headers = []string{"x-amz date"} }), objects.ErrArgument},
+		{"a header with a colon to expose", rule(func(r *objects.CORSRule) { r.Expose = []string{"x:y"} }), objects.ErrArgument},
 		{"a long ID", rule(func(r *objects.CORSRule) { r.ID = strings.Repeat("x", 256) }), objects.ErrArgument},
 	} {
 		b := objects.Bucket{}
@@ -162,6 +164,7 @@ func TestWebsiteRules(t *testing.T) {
 		{"rule to a host with a path", rule(objects.RoutingRule{Redirect: objects.Redirect{Host: "example.com/x"}}), objects.ErrArgument},
 		{"rule with line breaks", rule(objects.RoutingRule{Redirect: objects.Redirect{Host: "example.com\r\nSet-Cookie:"}}), objects.ErrArgument},
 		{"rule with the status of an error", rule(objects.RoutingRule{Redirect: objects.Redirect{Key: "k", Code: "404"}}), objects.ErrArgument},
+		{"rule with a choice", rule(objects.RoutingRule{Redirect: objects.Redirect{Key: "k", Code: "300"}}), objects.ErrArgument},
 		{"rule with a number of four digits", rule(objects.RoutingRule{Redirect: objects.Redirect{Key: "k", Code: "0301"}}), objects.ErrArgument},
 	} {
 		b := objects.Bucket{}

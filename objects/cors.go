@@ -42,8 +42,10 @@ func (r *CORSRule) valid() error {
 		return ErrArgument.On("AllowedHeader", "more than one *")
 	case slices.ContainsFunc(r.Expose, func(s string) bool { return strings.Contains(s, "*") }):
 		return ErrArgument.On("ExposeHeader", "it names one header, without *")
-	case r.MaxAge != nil && *r.MaxAge < 0:
-		return ErrArgument.On("MaxAgeSeconds", "less than 0")
+	case slices.ContainsFunc(r.Headers, notHeader):
+		return ErrArgument.On("AllowedHeader", "not the name of a header")
+	case slices.ContainsFunc(r.Expose, notHeader):
+		return ErrArgument.On("ExposeHeader", "not the name of a header")
 	}
 	for _, m := range r.Methods {
 		if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, m) {
@@ -51,6 +53,19 @@ func (r *CORSRule) valid() error {
 		}
 	}
 	return nil
+}
+
+// notHeader reports whether s cannot be the name of a header, in which a * is a character as others
+// (RFC 9110, section 5.6.2).
+func notHeader(s string) bool {
+	const special = "!#$%&'*+-.^_`|~"
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && strings.IndexByte(special, c) < 0 {
+			return true
+		}
+	}
+	return s == ""
 }
 
 func manyStars(pattern string) bool { return strings.Count(pattern, "*") > 1 }

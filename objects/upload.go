@@ -49,6 +49,7 @@ type Complete struct {
 	Upload      UploadID
 	Parts       []Part    // Number, ETag (without quotes) and, if given, checksums
 	Checksums   Checksums // of the whole, if given
+	Composite   *bool     // whether that of the whole is one of checksums, if given
 	Size        int64     // of the whole if given; else -1
 	Retention   RetentionRequest
 	Conditions  Conditions

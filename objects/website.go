@@ -2,6 +2,7 @@ package objects
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,8 +74,8 @@ func (r *Redirect) valid() error {
 		return ErrArgument.On("Redirect", "ReplaceKeyWith and ReplaceKeyPrefixWith exclude each other")
 	case len(r.Key) > MaxKey || len(r.Prefix) > MaxKey:
 		return ErrKeyLong
-	case r.Code != "" && !codeIn(r.Code, 300, 399):
-		return ErrArgument.On("HttpRedirectCode", "not the status of a redirection")
+	case r.Code != "" && !slices.Contains([]string{"301", "302", "303", "304", "305", "307", "308"}, r.Code):
+		return ErrArgument.On("HttpRedirectCode", "not the status of a redirection to one place")
 	}
 	return nil
 }

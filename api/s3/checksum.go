@@ -123,10 +123,13 @@ func (t *trailer) value(a objects.Algorithm, name string) (string, error) {
 	return v, checkSum(a, v)
 }
 
-// digested reports whether a request brings a digest of its body, as some operations demand.
-func (q *request) digested() bool {
+// needDigest refuses a request that brings no digest of its body, as some operations demand.
+func (q *request) needDigest() error {
 	e, err := q.expect()
-	return err == nil && (e.MD5 != nil || e.Value != "" || e.Trailer != nil)
+	if err == nil && e.MD5 == nil && e.Value == "" && e.Trailer == nil {
+		return errNoDigest
+	}
+	return err
 }
 
 // checkDigests verifies a body that was read in full against the digests of the request.
@@ -161,6 +164,15 @@ func setChecksums(h http.Header, c objects.Checksums) {
 	}
 	h.Set(headerChecksum+string(c.Algorithm), c.Value)
 	h.Set("X-Amz-Checksum-Type", checksumType(c))
+}
+
+// parseChecksumType reads x-amz-checksum-type, in any case: a form of checksumType, or "" for none.
+func parseChecksumType(h http.Header) (string, error) {
+	switch kind := strings.ToUpper(h.Get("X-Amz-Checksum-Type")); kind {
+	case "", "COMPOSITE", "FULL_OBJECT":
+		return kind, nil
+	}
+	return "", errHeader.On("x-amz-checksum-type", "it is neither FULL_OBJECT nor COMPOSITE")
 }
 
 // checksumType says what a checksum was computed over.

@@ -187,6 +187,9 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"no action", "lifecycle", "InvalidArgument", `<LifecycleConfiguration><Rule><Status>Enabled</Status><Filter/></Rule></LifecycleConfiguration>`},
 		{"no origin", "cors", "InvalidArgument", `<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`},
 		{"another method", "cors", "InvalidArgument", `<CORSConfiguration><CORSRule><AllowedMethod>PATCH</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>`},
+		{"header that is none", "cors", "InvalidArgument", `<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin><AllowedHeader>two words</AllowedHeader></CORSRule></CORSConfiguration>`},
+		{"no key of an error", "website", "InvalidArgument", `<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument><ErrorDocument><Key></Key></ErrorDocument></WebsiteConfiguration>`},
+		{"empty condition", "website", "MalformedXML", `<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument><RoutingRules><RoutingRule><Condition/><Redirect><HostName>h</HostName></Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>`},
 		{"not in order", "protection", "InvalidArgument", `<ProtectionConfiguration><Status>Retention</Status><MinimumRetention><Days>5</Days></MinimumRetention><DefaultRetention><Days>1</Days></DefaultRetention><MaximumRetention><Days>9</Days></MaximumRetention></ProtectionConfiguration>`},
 		{"not all", "protection", "MalformedXML", `<ProtectionConfiguration><Status>Retention</Status><MinimumRetention><Days>5</Days></MinimumRetention></ProtectionConfiguration>`},
 		{"a boolean", "publicAccessBlock", "MalformedXML", `<PublicAccessBlockConfiguration><BlockPublicAcls>perhaps</BlockPublicAcls></PublicAccessBlockConfiguration>`},
@@ -213,6 +216,7 @@ func TestDigestsThatAreRequired(t *testing.T) {
 			t.Errorf("%s: %q", sub, got)
 		}
 		h.fails(400, "BadDigest", "PUT", "/apiary?"+sub, `<X/>`, "Content-Md5", md5Of("another"))
+		h.fails(400, "InvalidDigest", "PUT", "/apiary?"+sub, `<X/>`, "Content-Md5", "short")
 		h.fails(400, "MalformedXML", "PUT", "/apiary?"+sub, `<X/>`, "Content-Md5", "", "X-Amz-Checksum-Crc32", crc32Of(`<X/>`))
 	}
 	newBucketHouse(t).fails(400, "InvalidRequest", "POST", "/apiary?delete", `<Delete/>`, "Content-Md5", "")

@@ -26,8 +26,8 @@ type deleteObject struct {
 
 // deleteMany removes up to a thousand objects. Each is decided, and may fail, by itself.
 func (f *face) deleteMany(ctx context.Context, q *request) (httpface.Answer, error) {
-	if !q.digested() {
-		return httpface.Answer{}, errNoDigest
+	if err := q.needDigest(); err != nil {
+		return httpface.Answer{}, err
 	}
 	var in deleteRequest
 	if err := q.readXML(&in, maxDelete); err != nil {

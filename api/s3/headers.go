@@ -19,6 +19,9 @@ const (
 
 // write reads what the headers say of an object to be written, all but its content.
 func (q *request) write() (w objects.Write, err error) {
+	if q.query.has("partNumber") { // or who forgets the upload would replace the object by a part of it
+		return w, errParameter.On("partNumber", "it needs an uploadId")
+	}
 	h := q.R.Header
 	w = objects.Write{Bucket: q.bucket, Key: q.key, Redirect: h.Get("X-Amz-Website-Redirect-Location")}
 	if w.Headers, err = storedHeaders(h); err != nil {

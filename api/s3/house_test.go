@@ -219,7 +219,7 @@ func (s *shelf) find(who iam.Caller, r objects.Read) (kept, error) {
 	return k, nil
 }
 
-// Get knows ranges that begin at the beginning.
+// Get knows ranges that begin at the beginning, and a part 2 that is not all.
 func (s *shelf) Get(_ context.Context, who iam.Caller, r objects.Read) (*objects.Content, error) {
 	k, err := s.find(who, r)
 	if err != nil {
@@ -228,6 +228,9 @@ func (s *shelf) Get(_ context.Context, who iam.Caller, r objects.Read) (*objects
 	c := &objects.Content{Object: k.Object, Length: k.Size}
 	if r.Range != nil {
 		c.Partial, c.Length = true, r.Range.Last+1
+	}
+	if r.Part == 2 {
+		c.Partial, c.Length, c.PartCount = true, k.Size-1, 2
 	}
 	if len(r.Conditions.NoneMatch) > 0 && r.Conditions.NoneMatch[0] == k.ETag {
 		return c, objects.ErrNotModified

@@ -49,11 +49,15 @@ func (f *face) startUpload(ctx context.Context, q *request) (a httpface.Answer, 
 	if u.Algorithm, err = parseAlgorithm(q.header("X-Amz-Checksum-Algorithm"), "x-amz-checksum-algorithm"); err != nil {
 		return a, err
 	}
-	switch kind := q.header("X-Amz-Checksum-Type"); {
+	kind, err := parseChecksumType(q.R.Header)
+	if err != nil {
+		return a, err
+	}
+	switch {
+	case kind != "" && u.Algorithm == "":
+		return a, errContradiction.On("x-amz-checksum-type", "it needs an algorithm")
 	case kind == "FULL_OBJECT":
 		u.FullObject = true
-	case kind != "" && kind != "COMPOSITE":
-		return a, errHeader.On("x-amz-checksum-type", "it is neither FULL_OBJECT nor COMPOSITE")
 	case kind != "" && u.Algorithm == objects.CRC64NVME:
 		return a, errContradiction.On("x-amz-checksum-type", "CRC64NVME is always that of the full object")
 	case u.Algorithm == objects.CRC64NVME:
@@ -281,6 +285,14 @@ func (q *request) complete() (c objects.Complete, err error) {
 	if c.Checksums.Algorithm, c.Checksums.Value, err = headerSumOfWhole(q.R.Header); err != nil {
 		return c, err
 	}
+	kind, err := parseChecksumType(q.R.Header)
+	if err != nil {
+		return c, err
+	}
+	if kind != "" {
+		composite := kind == "COMPOSITE"
+		c.Composite = &composite
+	}
 	if v := q.header("X-Amz-Mp-Object-Size"); v != "" {
 		if c.Size, err = strconv.ParseInt(v, 10, 64); err != nil || c.Size < 0 {
 			return c, errHeader.On("x-amz-mp-object-size", "it is not a number of bytes")
@@ -311,16 +323,22 @@ func (q *request) complete() (c objects.Complete, err error) {
 }
 
 // headerSumOfWhole reads the checksum of the whole, which for a composite one ends with "-" and a number.
-func headerSumOfWhole(h http.Header) (objects.Algorithm, string, error) {
+func headerSumOfWhole(h http.Header) (found objects.Algorithm, value string, err error) {
 	for _, a := range algorithms {
 		v := h.Get(headerChecksum + string(a))
 		if v == "" {
 			continue
 		}
+		if found != "" {
+			return "", "", errContradiction.On("x-amz-checksum", "there is more than one")
+		}
 		sum, _, _ := strings.Cut(v, "-")
-		return a, v, checkSum(a, sum)
+		if err := checkSum(a, sum); err != nil {
+			return "", "", err
+		}
+		found, value = a, v
 	}
-	return "", "", nil
+	return found, value, nil
 }
 
 // completeUpload makes an object of its parts. That may take longer than clients wait for a first

@@ -56,6 +56,16 @@ func TestUploadInParts(t *testing.T) {
 			t.Errorf("%s: %d %s", tc.name, w.Code, w.Body)
 		}
 	}
+	two := asMe(httptest.NewRequest(http.MethodPost, "/b/k?uploadId=u", strings.NewReader(list)))
+	two.Header.Set("X-Amz-Checksum-Crc32", "NhCmhg==")
+	two.Header.Set("X-Amz-Checksum-Crc32c", "NhCmhg==")
+	if w := h.ask(two); w.Code != 400 || code(t, w) != "InvalidRequest" {
+		t.Errorf("two checksums: %d %s", w.Code, w.Body)
+	}
+	w = h.ask(asMe(httptest.NewRequest(http.MethodPut, "/b/k?partNumber=1", strings.NewReader("part"))))
+	if _, kept := h.shelf.has("b", "k"); w.Code != 400 || code(t, w) != "InvalidArgument" || kept {
+		t.Errorf("a part of no upload: %d %s, kept: %v", w.Code, w.Body, kept)
+	}
 	for _, n := range []string{"0", "10001", "-1", "x", ""} {
 		w := h.ask(asMe(httptest.NewRequest(http.MethodPut, "/b/k?uploadId=u&partNumber="+n, strings.NewReader("part"))))
 		if w.Code != 400 || code(t, w) != "InvalidArgument" {
@@ -74,6 +84,8 @@ func TestChecksumsOfAnUpload(t *testing.T) {
 		{"CRC64NVME", "COMPOSITE", ""},
 		{"CRC9", "", ""},
 		{"CRC32", "HALF", ""},
+		{"", "COMPOSITE", ""},
+		{"CRC32", "Full_Object", "FULL_OBJECT"},
 	} {
 		h := newHouse(t)
 		r := asMe(httptest.NewRequest(http.MethodPost, "/b/k?uploads", nil))

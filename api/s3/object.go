@@ -21,8 +21,10 @@ func (f *face) putObject(ctx context.Context, q *request) (a httpface.Answer, er
 	if w.Expect, err = q.expect(); err != nil {
 		return a, err
 	}
-	if (w.Lock.Mode != "" || w.Lock.Hold) && !q.digested() {
-		return a, errNoDigest
+	if w.Lock.Mode != "" || w.Lock.Hold {
+		if err := q.needDigest(); err != nil {
+			return a, err
+		}
 	}
 	o, err := f.Objects.Put(ctx, q.who, w, q.body)
 	if err != nil {
@@ -126,8 +128,8 @@ func (f *face) show(ctx context.Context, q *request, find finder) (a httpface.An
 	}
 	h := objectHeaders(&c.Object)
 	q.echoEncryption(h, c.Root)
-	if q.header("X-Amz-Checksum-Mode") == "ENABLED" && (r.Range == nil || !c.Partial) {
-		setChecksums(h, c.Checksums)
+	if q.header("X-Amz-Checksum-Mode") == "ENABLED" && (!c.Partial || r.Part > 0 && c.Length == c.Size) {
+		setChecksums(h, c.Checksums) // clients compare it with what they get, which must be all
 	}
 	if r.Part > 0 && c.PartCount > 0 {
 		h.Set("X-Amz-Mp-Parts-Count", strconv.Itoa(c.PartCount))

@@ -93,11 +93,34 @@ func TestRangesAndConditions(t *testing.T) {
 	}
 }
 
+// TestChecksumsAreThoseOfWhatIsSent: clients compare one with what they read, so that none may come with less
+// than the object.
+func TestChecksumsAreThoseOfWhatIsSent(t *testing.T) {
+	h := newHouse(t)
+	put := asMe(httptest.NewRequest(http.MethodPut, "/b/k", strings.NewReader("hello")))
+	put.Header.Set("X-Amz-Checksum-Crc32", "NhCmhg==")
+	if w := h.ask(put); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for _, tc := range []struct{ query, ranges, want string }{
+		{"", "", "NhCmhg=="}, {"?partNumber=1", "", "NhCmhg=="}, {"?partNumber=2", "", ""}, {"", "bytes=0-2", ""},
+	} {
+		get := asMe(httptest.NewRequest(http.MethodGet, "/b/k"+tc.query, nil))
+		get.Header.Set("X-Amz-Checksum-Mode", "ENABLED")
+		if tc.ranges != "" {
+			get.Header.Set("Range", tc.ranges)
+		}
+		if w := h.ask(get); w.Code/100 != 2 || w.Header().Get("X-Amz-Checksum-Crc32") != tc.want {
+			t.Errorf("%+v: %d %s %v", tc, w.Code, w.Body, w.Header())
+		}
+	}
+}
+
 func TestParseRange(t *testing.T) {
 	for v, want := range map[string]*objects.Range{
-		"bytes=0-9": {First: 0, Last: 9}, "bytes=5-": {First: 5, Last: -1}, "bytes=-5": {First: -1, Last: 5}, "Bytes = 1 - 2 ": {First: 1, Last: 2},
+		"bytes=0-9": {First: 0, Last: 9}, "bytes=5-": {First: 5, Last: -1}, "bytes=-5": {First: -1, Last: 5}, "Bytes =1-2 ": {First: 1, Last: 2},
 		"bytes=0-99999999999999999999": {First: 0, Last: 1<<63 - 1},
-		"bytes=-":                      nil, "bytes=5-4": nil, "bytes=0-1,3-4": nil, "bytes=a-b": nil, "items=0-9": nil, "bytes": nil, "": nil, "bytes=--5": nil, "bytes=+1-2": nil,
+		"bytes=-":                      nil, "bytes=5-4": nil, "bytes=0-1,3-4": nil, "bytes=a-b": nil, "items=0-9": nil, "bytes": nil, "": nil, "bytes=--5": nil, "bytes= -1": nil, "bytes=1 - 2": nil, "bytes=+1-2": nil,
 	} {
 		if diff := cmp.Diff(want, s3.ParseRange(v)); diff != "" {
 			t.Errorf("%q:\n%s", v, diff)

@@ -8,17 +8,16 @@ import (
 )
 
 // parseRange reads a Range header (RFC 9110, section 14.2). What is no range of bytes, and several
-// ranges, ask for the whole: then it is nil.
+// ranges, ask for the whole: then it is nil. No space may stand within a range.
 func parseRange(v string) *objects.Range {
 	unit, set, ok := strings.Cut(strings.TrimSpace(v), "=")
 	if !ok || !strings.EqualFold(strings.TrimSpace(unit), "bytes") {
 		return nil
 	}
-	first, last, ok := strings.Cut(strings.TrimSpace(set), "-")
+	first, last, ok := strings.Cut(set, "-")
 	if !ok {
 		return nil
 	}
-	first, last = strings.TrimSpace(first), strings.TrimSpace(last)
 	r := objects.Range{First: -1, Last: -1}
 	if first != "" {
 		if r.First, ok = position(first); !ok {

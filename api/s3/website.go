@@ -57,11 +57,30 @@ func (f *face) putWebsite(ctx context.Context, q *request) (httpface.Answer, err
 	if err := q.readXML(&in, maxXML); err != nil {
 		return httpface.Answer{}, err
 	}
+	if err := in.check(); err != nil {
+		return httpface.Answer{}, err
+	}
 	return f.configure(ctx, q, objects.SetWebsite(in.website()))
 }
 
 func (f *face) deleteWebsite(ctx context.Context, q *request) (httpface.Answer, error) {
 	return f.configure(ctx, q, objects.SetWebsite(nil))
+}
+
+// check refuses elements that are there and say nothing, which what is stored cannot tell from none.
+func (in *websiteConfiguration) check() error {
+	if in.ErrorDocument != nil && in.ErrorDocument.Key == "" {
+		return objects.ErrArgument.On("ErrorDocument", "it has no key")
+	}
+	if in.RoutingRules == nil {
+		return nil
+	}
+	for _, r := range in.RoutingRules.Rules {
+		if r.Condition != nil && *r.Condition == (websiteCondition{}) {
+			return errXML.On("Condition", "it is empty")
+		}
+	}
+	return nil
 }
 
 func (in *websiteConfiguration) website() *objects.Website {

@@ -41,8 +41,8 @@ func (q *request) readXML(v any, limit int64) error {
 
 // readDigestedXML is readXML for operations that demand a digest of the body.
 func (q *request) readDigestedXML(v any) error {
-	if !q.digested() {
-		return errNoDigest
+	if err := q.needDigest(); err != nil {
+		return err
 	}
 	return q.readXML(v, maxXML)
 }

@@ -21,7 +21,7 @@ import (
 const caseLimit = 2 * time.Minute
 
 // versitySample is how many cases there are to each that is run outside of a soak.
-const versitySample = 4
+const versitySample = 8
 
 // testVersity runs the suite with which versitygw tests gateways, case by case: one that panics must
 // not take the others along. testdata/versitygw.txt says which cases do not apply, and why; each other
