@@ -189,7 +189,13 @@ func TestAuthorizationBody(t *testing.T) {
 			{"key":"serviceName","operator":"stringEquals","value":"kms"},{"key":"serviceInstance","operator":"stringEquals","value":"` + instanceGUID + `"}]}}`
 	routes["POST /v2/policies"] = answer(201, want)
 	f := newFake(t, routes)
-	newShell(t, f).ok("authorization", "create", "--source-instance", "storage", "--target-instance", instanceGUID)
+	shell := newShell(t, f)
+	scope := []string{"authorization", "create", "--source-instance", "storage", "--target-instance", instanceGUID}
+	shell.fails(strongroom.ExitUsage, []string{"all-keys"}, scope...)
+	shell.ok(append(scope, "--target-key", keyID)...)
+	wantJSON(t, f.last("POST /v2/policies").body, strings.TrimSuffix(want, "]}}")+`,
+		{"key":"resourceType","operator":"stringEquals","value":"key"},{"key":"resource","operator":"stringEquals","value":"`+keyID+`"}]}}`)
+	shell.ok(append(scope, "--all-keys")...)
 	wantJSON(t, f.last("POST /v2/policies").body, want)
 	query, err := url.ParseQuery(f.last("GET /v2/roles").query)
 	if err != nil {
