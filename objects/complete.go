@@ -40,11 +40,21 @@ func (s *Service) CompleteUpload(ctx context.Context, who iam.Caller, c Complete
 					return err
 				}
 				made, err = s.complete(ctx, v, row, c)
+				if err != nil && s.ended(ctx, v, c) {
+					// What it was refused for is what another completion has left behind.
+					return fmt.Errorf("%w: %w", errRaced, err)
+				}
 				return err
 			})
 		},
 	})
 	return made, err
+}
+
+// ended says that an upload which was open a moment ago has been completed or given up since.
+func (s *Service) ended(ctx context.Context, v *visit, c Complete) bool {
+	row, err := s.upload(ctx, v, c.Key, c.Upload)
+	return errors.Is(err, ErrNoUpload) || err == nil && row.Completed != ""
 }
 
 // check checks the list of parts by itself.
