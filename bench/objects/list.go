@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -97,15 +96,18 @@ func page(ctx context.Context, c *load.Client, query url.Values) (listing, error
 	return l, xml.Unmarshal(answer, &l)
 }
 
-// fill puts what is missing of the objects, each with 64 bytes. The last one shows that it was done.
+// fill puts the objects, each with 64 bytes, unless an earlier run did: the last one shows that. A bucket
+// that an interrupted run has left is filled from the beginning.
 func fill(ctx context.Context, c *load.Client, instance string, o options) error {
 	last := listedKey(o.list - 1)
-	if l, err := page(ctx, c, url.Values{"prefix": {last}}); err == nil && len(l.Contents) > 0 {
+	l, err := page(ctx, c, url.Values{"prefix": {last}})
+	if err == nil && len(l.Contents) > 0 {
 		return nil
 	}
-	_, err := c.With("Ibm-Service-Instance-Id", instance).Send(ctx, http.MethodPut, "/"+listedBucket, nil)
-	if err != nil {
-		return err
+	if err != nil { // there is no bucket yet
+		if _, err := c.With("Ibm-Service-Instance-Id", instance).Send(ctx, http.MethodPut, "/"+listedBucket, nil); err != nil {
+			return err
+		}
 	}
 	content := make([]byte, 64)
 	work, ctx := errgroup.WithContext(ctx)
@@ -121,9 +123,6 @@ func fill(ctx context.Context, c *load.Client, instance string, o options) error
 	}
 	if err := work.Wait(); err != nil {
 		return err
-	}
-	if o.list < 1 {
-		return errors.New("a list needs an object")
 	}
 	_, err = c.Send(context.WithoutCancel(ctx), http.MethodPut, "/"+listedBucket+"/"+last, content)
 	return err

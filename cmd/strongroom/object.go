@@ -31,6 +31,16 @@ func parseObject(s string) (objectName, error) {
 	return objectName{bucket, key}, nil
 }
 
+// storedAs reads the name of an object, and returns a client to work on it.
+func (p *program) storedAs(arg string) (*s3Client, objectName, error) {
+	name, err := parseObject(arg)
+	if err != nil {
+		return nil, objectName{}, err
+	}
+	c, err := p.storage()
+	return c, name, err
+}
+
 func (n objectName) String() string { return n.bucket + "/" + n.key }
 
 func (n objectName) request(method string) s3Request {
@@ -60,11 +70,7 @@ func newObjectPutCommand(p *program) *cobra.Command {
 		Long:  "Store a file as an object, or what is read from standard input if FILE is -. Large files go in parts.",
 		Args:  arguments("FILE", "BUCKET/KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := parseObject(args[1])
-			if err != nil {
-				return err
-			}
-			c, err := p.storage()
+			c, name, err := p.storedAs(args[1])
 			if err != nil {
 				return err
 			}
@@ -113,11 +119,7 @@ func newObjectGetCommand(p *program) *cobra.Command {
 			"FILE or with -.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := parseObject(args[0])
-			if err != nil {
-				return err
-			}
-			c, err := p.storage()
+			c, name, err := p.storedAs(args[0])
 			if err != nil {
 				return err
 			}
@@ -321,11 +323,7 @@ func newObjectStatCommand(p *program) *cobra.Command {
 		Short: "Show an object",
 		Args:  arguments("BUCKET/KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := parseObject(args[0])
-			if err != nil {
-				return err
-			}
-			c, err := p.storage()
+			c, name, err := p.storedAs(args[0])
 			if err != nil {
 				return err
 			}
