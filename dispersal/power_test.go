@@ -34,20 +34,21 @@ type volatile struct {
 type inode struct {
 	isDir        bool
 	data, stable []byte
+	modified     time.Time
 }
 
 func newVolatile() *volatile {
 	return &volatile{names: map[string]*inode{}, stable: map[string]*inode{}, steps: -1}
 }
 
-// crash turns the power off and on.
+// crash turns the power off and on. What is left is from long ago.
 func (v *volatile) crash() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.steps = -1
 	v.names = map[string]*inode{}
 	for name, i := range v.stable {
-		i.data = bytes.Clone(i.stable)
+		i.data, i.modified = bytes.Clone(i.stable), time.Time{}
 		v.names[name] = i
 	}
 }
@@ -75,7 +76,7 @@ func (v *volatile) CreateTemp(folder, prefix string) (durable.Temp, error) {
 	}
 	v.temps++
 	name := path.Join(folder, prefix+strconv.Itoa(v.temps))
-	i := &inode{}
+	i := &inode{modified: time.Now()}
 	v.names[name] = i
 	return &volatileTemp{v, i, name}, nil
 }
@@ -115,8 +116,8 @@ func (v *volatile) Rename(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if v.names[path.Dir(to)] == nil {
-		return missing("rename", to)
+	if v.names[from] == nil || v.names[path.Dir(to)] == nil {
+		return missing("rename", from)
 	}
 	v.names[to] = v.names[from]
 	delete(v.names, from)
@@ -190,7 +191,7 @@ func (v *volatile) ReadDir(folder string) (entries []fs.DirEntry, err error) {
 	}
 	for name, i := range v.names {
 		if path.Dir(name) == folder {
-			entries = append(entries, fs.FileInfoToDirEntry(volatileInfo{path.Base(name), i}))
+			entries = append(entries, fs.FileInfoToDirEntry(volatileInfo{path.Base(name), int64(len(i.data)), i.isDir, i.modified}))
 		}
 	}
 	return entries, nil
@@ -198,18 +199,20 @@ func (v *volatile) ReadDir(folder string) (entries []fs.DirEntry, err error) {
 
 func (*volatile) Space(string) (capacity, free int64, err error) { return 2 << 40, 1 << 40, nil }
 
-// volatileInfo describes a file as an old one.
+// volatileInfo is what a file was when its folder was read.
 type volatileInfo struct {
-	name string
-	i    *inode
+	name     string
+	size     int64
+	isDir    bool
+	modified time.Time
 }
 
-func (f volatileInfo) Name() string     { return f.name }
-func (f volatileInfo) Size() int64      { return int64(len(f.i.data)) }
-func (volatileInfo) Mode() fs.FileMode  { return 0o600 }
-func (volatileInfo) ModTime() time.Time { return time.Time{} }
-func (f volatileInfo) IsDir() bool      { return f.i.isDir }
-func (volatileInfo) Sys() any           { return nil }
+func (f volatileInfo) Name() string       { return f.name }
+func (f volatileInfo) Size() int64        { return f.size }
+func (volatileInfo) Mode() fs.FileMode    { return 0o600 }
+func (f volatileInfo) ModTime() time.Time { return f.modified }
+func (f volatileInfo) IsDir() bool        { return f.isDir }
+func (volatileInfo) Sys() any             { return nil }
 
 // files returns the names of all files but the marks.
 func (v *volatile) files() (names []string) {
