@@ -46,6 +46,8 @@ type BucketStore interface {
 	Usage(ctx context.Context, id BucketID) (Usage, error)
 
 	BucketKeys(ctx context.Context, id BucketID) ([]BucketKey, error)
+	// KeysOfBuckets returns the keys of all buckets with IDs from first to last.
+	KeysOfBuckets(ctx context.Context, first, last BucketID) ([]BucketKey, error)
 	BucketKey(ctx context.Context, id BucketID, key BucketKeyID) (BucketKey, error)
 	AddBucketKey(ctx context.Context, k BucketKey, ev *audit.Event) error
 	UpdateBucketKey(ctx context.Context, k BucketKey, ev *audit.Event) error
