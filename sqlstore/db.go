@@ -6,8 +6,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -65,6 +67,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	pragmas.Set("_txlock", "immediate")
 	dsn.RawQuery = pragmas.Encode()
 
+	if err := private(o.Path); err != nil {
+		return nil, fmt.Errorf("creating database %s: %w", o.Path, err)
+	}
 	writer, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", o.Path, err)
@@ -90,6 +95,21 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	db.rosters, db.reads, db.writes = newRosters(db), newPrepared(reader), newPrepared(writer)
 	return db, nil
+}
+
+// private makes the database file if it is absent, so that only its owner can
+// read it, whoever can enter the folder: SQLite gives the files beside it the
+// same mode. One that is there is not touched, as closing it would drop the
+// locks that this process may hold on it.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -46,6 +47,22 @@ func TestDurabilityIsFull(t *testing.T) {
 	} {
 		if got, err := db.Pragma(t.Context(), name); err != nil || got != want {
 			t.Errorf("%s is %q (%v), want %q", name, got, err, want)
+		}
+	}
+}
+
+// The folder may be one that others can enter.
+func TestOnlyItsOwnerReadsTheDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.db")
+	db := open(t, path, lease.Always())
+	defer db.Close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %o", info.Name(), info.Mode().Perm())
 		}
 	}
 }
