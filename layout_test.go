@@ -81,10 +81,11 @@ var layout = []room{
 	{"internal/httpface", helpers, []string{"audit", "fault"}},
 	{"internal/lease", helpers, nil},
 
+	{"sqlstore/sqlstoretest", outsides, []string{"sqlstore", "internal/lease"}},
 	{"dispersal/slicestest", outsides, []string{engines, domain, ground, helpers}},
-	{"kms/kmstest", outsides, []string{engines, domain, ground, helpers}},
-	{"objects/objectstest", outsides, []string{engines, domain, ground, helpers}},
-	{"resource/resourcetest", outsides, []string{engines, domain, ground, helpers}},
+	{"kms/kmstest", outsides, []string{"sqlstore/sqlstoretest", engines, domain, ground, helpers}},
+	{"objects/objectstest", outsides, []string{"sqlstore/sqlstoretest", engines, domain, ground, helpers}},
+	{"resource/resourcetest", outsides, []string{"sqlstore/sqlstoretest", engines, domain, ground, helpers}},
 
 	{"objects/storetest", outsides, []string{domain, ground}},
 

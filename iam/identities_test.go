@@ -1,7 +1,6 @@
 package iam_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"strongroom/iam"
 	"strongroom/internal/lease"
 	"strongroom/sqlstore"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
 // rig is an Identities on a real database and a real crypto module, with an
@@ -128,19 +128,14 @@ func newRigWith(tb testing.TB, cfg iam.IdentitiesConfig) *rig {
 		clock: &clock{at: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)},
 	}
 	hub := lease.Always()
-	var err error
-	r.db, err = sqlstore.Open(tb.Context(), sqlstore.Options{
-		Path: r.path, Server: "server-1", Hub: hub, Now: r.clock.now, Log: slog.New(slog.DiscardHandler),
-	})
-	must(tb, err)
-	tb.Cleanup(func() { must(tb, r.db.Close()) })
-	r.db.SetRowKey(bytes.Repeat([]byte{7}, 32))
+	r.db = sqlstoretest.Open(tb, sqlstore.Options{Path: r.path, Hub: hub, Now: r.clock.now})
 
 	cfg.Store, cfg.Vault, cfg.Pepper, cfg.Hub = r.db.Identities(), newVault(tb, dir), custody.RandomSecret(32), hub
 	cfg.Decider, cfg.Recorder, cfg.Issuer = r.grants, r.events, issuer
 	cfg.Now, cfg.Log = r.clock.now, slog.New(slog.DiscardHandler)
 	r.Identities = iam.NewIdentities(cfg)
 
+	var err error
 	r.made, err = r.CreateAccount(tb.Context(), "Acme", iam.Person{Email: "Root@acme.example", FirstName: "Ada", LastName: "Root"})
 	must(tb, err)
 	r.owner = r.login(tb, r.made.APIKey)

@@ -1,16 +1,15 @@
 package kms_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
 	"strongroom/audit"
 	"strongroom/kms"
 	"strongroom/sqlstore"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
 // eventsOf returns the committed events of an action.
@@ -161,12 +160,7 @@ func TestWorkAfterADowntimeIsSpread(t *testing.T) {
 
 func TestOneServerDoesTheWork(t *testing.T) {
 	h := newHouse(t)
-	db, err := sqlstore.Open(t.Context(), sqlstore.Options{
-		Path: h.Path(), Server: "server-2", Hub: h.Hub, Now: h.Clock.Now, Log: slog.New(slog.DiscardHandler),
-	})
-	wantError(t, err, nil)
-	t.Cleanup(func() { _ = db.Close() })
-	db.SetRowKey(bytes.Repeat([]byte{7}, 32))
+	db := sqlstoretest.Open(t, sqlstore.Options{Path: h.Path(), Server: "server-2", Hub: h.Hub, Now: h.Clock.Now})
 	other := kms.New(h.Config(func(c *kms.Config) { c.Store = db.Keys() }))
 	ref := h.create(t, kms.NewKey{Policies: &kms.PolicyChange{Rotation: days(1)}})
 	versions := func() int { return h.look(t, ref).Newest.Number }

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -121,6 +122,10 @@ func (v *visit) tellChange(was, is *Bucket) {
 	}
 }
 
+// errNotFirst refuses the first retention policy of a bucket in which there is, or was a moment ago, something
+// that the policy would not cover.
+var errNotFirst = ErrState.On("", "the first retention policy needs an empty bucket")
+
 // checkFirstProtection refuses the first retention policy of a bucket that holds something.
 func (s *Service) checkFirstProtection(ctx context.Context, was, is *Bucket) error {
 	if was.Protection != nil || is.Protection == nil {
@@ -131,7 +136,7 @@ func (s *Service) checkFirstProtection(ctx context.Context, was, is *Bucket) err
 		return err
 	}
 	if !u.empty() {
-		return ErrState.On("", "the first retention policy needs an empty bucket")
+		return errNotFirst
 	}
 	return nil
 }
@@ -147,7 +152,11 @@ func (s *Service) storeConfig(ctx context.Context, v *visit, was, is *Bucket) er
 			return err
 		}
 	}
-	err := s.Store.UpdateBucket(ctx, *is, v.event)
+	store := s.Store.UpdateBucket
+	if was.Protection == nil && is.Protection != nil {
+		store = s.Store.UpdateEmptyBucket // nothing has come in since checkFirstProtection
+	}
+	err := store(ctx, *is, v.event)
 	if err == nil {
 		is.Revision++
 		return nil
@@ -156,6 +165,9 @@ func (s *Service) storeConfig(ctx context.Context, v *visit, was, is *Bucket) er
 		if undo := s.registerAll(context.WithoutCancel(ctx), v.who, was); undo != nil {
 			s.Logger.WarnContext(ctx, "root keys stay registered as not to be deleted", "bucket", is.Name, "error", undo)
 		}
+	}
+	if errors.Is(err, ErrNotEmpty) {
+		return errNotFirst
 	}
 	return raced(fmt.Errorf("storing bucket %q: %w", is.Name, err))
 }

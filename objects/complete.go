@@ -111,7 +111,9 @@ func (s *Service) complete(ctx context.Context, v *visit, row UploadRow, c Compl
 	if made.Lock, made.Retain, err = u.protection(v, c); err != nil {
 		return Object{}, err
 	}
-	put := PutVersion{Row: made, Parts: parts, Quota: v.bucket.Quota, Upload: u.ID, Event: v.event}
+	put := PutVersion{
+		Row: made, Parts: parts, BucketRevision: v.bucket.Revision, Quota: v.bucket.Quota, Upload: u.ID, Event: v.event,
+	}
 	newest, err := s.judge(ctx, v, &Write{Key: u.Key, Conditions: c.Conditions})
 	if err != nil {
 		return Object{}, err

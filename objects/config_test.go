@@ -279,7 +279,7 @@ func TestRegistrationFollowsTheLock(t *testing.T) {
 		}
 		s.RootKeys.Down(false)
 		s.Store.Steps.Before(func(step string) error {
-			if step == "UpdateBucket" {
+			if step == "UpdateBucket" || step == "UpdateEmptyBucket" {
 				return objectstest.ErrBroken
 			}
 			return nil

@@ -144,7 +144,9 @@ func (s *Service) commitOnce(ctx context.Context, v *visit, c *commit) (Object, 
 	if err != nil {
 		return Object{}, err
 	}
-	p := PutVersion{Parts: c.parts, Quota: v.bucket.Quota, Upload: c.upload, Event: v.event}
+	p := PutVersion{
+		Parts: c.parts, BucketRevision: v.bucket.Revision, Quota: v.bucket.Quota, Upload: c.upload, Event: v.event,
+	}
 	if p.Row, err = s.rowOf(v, c); err != nil {
 		return Object{}, err
 	}
@@ -199,7 +201,10 @@ func (s *Service) rowOf(v *visit, c *commit) (Row, error) {
 	for i := range c.parts {
 		r.Size += c.parts[i].Size
 	}
-	var err error
+	err := c.ACL.allowedBy(v.bucket.PublicAccess) // which may have changed while the content came
+	if err != nil {
+		return Row{}, err
+	}
 	if r.Lock, err = v.bucket.Config.Lock.lockFor(c.Lock, v.now); err != nil {
 		return Row{}, err
 	}

@@ -70,6 +70,9 @@ func (s *Service) RemoveMany(ctx context.Context, who iam.Caller, bucket string,
 // commits the event of the visit.
 func (s *Service) remove(ctx context.Context, v *visit, r Remove) (done Removed, err error) {
 	err = decidedAnew(func() error {
+		if err := s.renew(ctx, v); err != nil {
+			return err
+		}
 		row, err := s.find(ctx, v.bucket.ID, r.Key, r.Version)
 		there := !errors.Is(err, ErrNoObject) && !errors.Is(err, ErrNoVersion)
 		if err != nil && there {
@@ -150,7 +153,7 @@ func (s *Service) mark(ctx context.Context, v *visit, r Remove, row Row, there b
 	}
 	v.respond("versionId", string(marker.Version))
 	v.respond("deleteMarker", map[string]any{"created": true})
-	put := PutVersion{Row: marker, Event: v.event}
+	put := PutVersion{Row: marker, BucketRevision: v.bucket.Revision, Event: v.event}
 	if there {
 		put.Expected = &row
 	} else {

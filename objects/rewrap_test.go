@@ -2,6 +2,7 @@ package objects_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -125,5 +126,148 @@ func TestRewrapIsFinishedAfterACrashAtAnyStep(t *testing.T) {
 			}
 			h.want(map[string]string{"a": "content"})
 		}
+	}
+}
+
+// follow is a round of FollowRotations, and how many statements it sends to the store.
+func (h *jobHouse) follow() uint64 {
+	h.t.Helper()
+	before := h.DB.Statements()
+	if err := h.FollowRotations(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+	return h.DB.Statements() - before
+}
+
+// rewraps returns how many rewraps there are of the bucket.
+func (h *jobHouse) rewraps() int {
+	h.t.Helper()
+	jobs, err := h.Jobs(h.t.Context(), h.owner, jobBucket)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return len(jobs)
+}
+
+// TestFollowingRotationsCostsNothingWhileNothingHappens counts what a round asks of the store.
+func TestFollowingRotationsCostsNothingWhileNothingHappens(t *testing.T) {
+	h := newJobHouse(t)
+	for i := range 9 {
+		h.NewBucket(t, h.owner, h.instance, "another-"+strconv.Itoa(i), h.RootKeys.NewRoot(h.owner.Account).String())
+		h.NewBucket(t, h.owner, h.instance, "plain-"+strconv.Itoa(i), "")
+	}
+	h.follow()
+	if n := h.follow(); n != 0 {
+		t.Errorf("a round in which nothing has happened sends %d statements", n)
+	}
+	h.Clock.Advance(time.Minute)
+	if n := h.follow(); n != 2 {
+		t.Errorf("a look at all 19 buckets sends %d statements, want 2", n)
+	}
+	if n := h.follow(); n != 0 {
+		t.Errorf("the round after it sends %d statements", n)
+	}
+	h.RootKeys.Rotate(h.root)
+	if h.follow(); h.rewraps() != 1 {
+		t.Error("the rotation was not seen in the next round")
+	}
+}
+
+// TestRotationIsFollowedHoweverItIsSeen: a rotation of which the round before could not know.
+func TestRotationIsFollowedHoweverItIsSeen(t *testing.T) {
+	for name, happen := range map[string]func(*jobHouse){
+		"while the key could not be used": func(h *jobHouse) {
+			h.RootKeys.Down(true)
+			h.follow()
+			h.RootKeys.Rotate(h.root)
+			h.RootKeys.Down(false)
+		},
+		"while the server was down": func(h *jobHouse) {
+			h.RootKeys.Rotate(h.root)
+			h.Restart()
+		},
+		"before a bucket was committed while the key could not be used": func(h *jobHouse) {
+			h.RootKeys.Down(true)
+			h.follow()
+			k := h.keys()[0]
+			k.Wrapped.Version = "an older one"
+			if err := h.DB.Objects().UpdateBucketKey(h.t.Context(), k, nil); err != nil {
+				h.t.Fatal(err)
+			}
+			if h.follow(); h.rewraps() != 0 {
+				h.t.Error("a rewrap was started that cannot succeed")
+			}
+			h.RootKeys.Down(false)
+		},
+		"before a bucket was committed": func(h *jobHouse) {
+			k := h.keys()[0]
+			k.Wrapped.Version = "an older one"
+			if err := h.DB.Objects().UpdateBucketKey(h.t.Context(), k, nil); err != nil {
+				h.t.Fatal(err)
+			}
+		},
+		"while the instance was deleted": func(h *jobHouse) {
+			h.CloseInstance(h.instance)
+			h.Clock.Advance(time.Minute)
+			h.follow()
+			h.RootKeys.Rotate(h.root)
+			h.follow()
+			h.OpenInstance(h.instance)
+			h.Clock.Advance(time.Minute)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newJobHouse(t)
+			h.follow()
+			happen(h)
+			h.follow()
+			if n := h.rewraps(); n != 1 {
+				t.Errorf("%d rewraps, want 1", n)
+			}
+		})
+	}
+}
+
+// TestRotationDuringARewrapIsFollowedAfterIt: the rewrap that runs may have read the version before.
+func TestRotationDuringARewrapIsFollowedAfterIt(t *testing.T) {
+	h := newJobHouse(t)
+	h.follow()
+	h.RootKeys.Rotate(h.root)
+	h.follow()
+	var newest string
+	h.Store.Steps.Before(func(step string) error {
+		if step == "Register" && newest == "" { // the key is wrapped by then, and the job still runs
+			h.follow()
+			newest = h.RootKeys.Rotate(h.root)
+			h.follow()
+		}
+		return nil
+	})
+	for range 3 {
+		if err := h.WorkJobs(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h.follow()
+	}
+	if k := h.keys()[0]; newest == "" || k.Wrapped.Version != newest {
+		t.Errorf("the key is wrapped by version %q, want %q", k.Wrapped.Version, newest)
+	}
+}
+
+// TestRotationIsFollowedWhenTheStoreWentBack: caches are told to forget, and not which bucket is another now.
+func TestRotationIsFollowedWhenTheStoreWentBack(t *testing.T) {
+	h := newJobHouse(t)
+	h.Exec(t, `CREATE TABLE saved AS SELECT * FROM bucket_keys`)
+	h.RootKeys.Rotate(h.root)
+	h.follow()
+	if err := h.WorkJobs(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.follow()
+	h.Exec(t, `DELETE FROM bucket_keys; INSERT INTO bucket_keys SELECT * FROM saved; DROP TABLE saved`)
+	h.Hub.DropAll()
+	h.follow()
+	if n := h.rewraps(); n != 2 {
+		t.Errorf("%d rewraps, want another one", n)
 	}
 }

@@ -68,8 +68,9 @@ type Service struct {
 	held *lease.Cache[string, *heldBucket] // by name
 	acts *acts
 
-	works  *works
-	census *census
+	works     *works
+	census    *census
+	following *following
 	// applied is the last midnight, in seconds, since which this process has applied all lifecycle rules.
 	applied atomic.Int64
 }
@@ -83,6 +84,7 @@ func New(c ServiceConfig) *Service {
 		acts:          newActs(),
 		works:         newWorks(),
 		census:        newCensus(),
+		following:     newFollowing(c.Hub),
 	}
 	c.Hub.Watch(s.changed, ChangeBucket)
 	return s

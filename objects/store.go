@@ -35,6 +35,8 @@ type BucketStore interface {
 	CreateBucket(ctx context.Context, b Bucket, k BucketKey, ev *audit.Event) error
 	// UpdateBucket stores configuration, state and current key.
 	UpdateBucket(ctx context.Context, b Bucket, ev *audit.Event) error
+	// UpdateEmptyBucket is UpdateBucket that fails with ErrNotEmpty as RemoveBucket does.
+	UpdateEmptyBucket(ctx context.Context, b Bucket, ev *audit.Event) error
 	// RemoveBucket removes the row, its keys and finished jobs, or fails with ErrNotEmpty while there
 	// is an object, version, marker or upload in it.
 	RemoveBucket(ctx context.Context, b Bucket, ev *audit.Event) error
@@ -44,6 +46,8 @@ type BucketStore interface {
 	Usage(ctx context.Context, id BucketID) (Usage, error)
 
 	BucketKeys(ctx context.Context, id BucketID) ([]BucketKey, error)
+	// KeysOfBuckets returns the keys of all buckets with IDs from first to last.
+	KeysOfBuckets(ctx context.Context, first, last BucketID) ([]BucketKey, error)
 	BucketKey(ctx context.Context, id BucketID, key BucketKeyID) (BucketKey, error)
 	AddBucketKey(ctx context.Context, k BucketKey, ev *audit.Event) error
 	UpdateBucketKey(ctx context.Context, k BucketKey, ev *audit.Event) error
@@ -122,6 +126,9 @@ type ObjectStore interface {
 type PutVersion struct {
 	Row   Row
 	Parts []PartRow
+	// BucketRevision is that of the bucket by whose configuration the caller has decided what Row is: its
+	// version, lock and retention. The store fails with kind Stale if the bucket has another now.
+	BucketRevision int64
 	// Replace removes the version with ID NullVersion, if there is one and Row has that ID: its blobs die.
 	// Expected is the newest version as the caller has judged it, for conditions and protection; the
 	// store fails with kind Stale if another is the newest now. Nil means any, Absent that there is none.

@@ -102,6 +102,16 @@ func (s *Objects) CreateBucket(ctx context.Context, b objects.Bucket, k objects.
 
 // UpdateBucket implements objects.Store.
 func (s *Objects) UpdateBucket(ctx context.Context, b objects.Bucket, ev *audit.Event) error {
+	return s.updateBucket(ctx, b, ev, func(context.Context, *tx) error { return nil })
+}
+
+// UpdateEmptyBucket implements objects.Store.
+func (s *Objects) UpdateEmptyBucket(ctx context.Context, b objects.Bucket, ev *audit.Event) error {
+	return s.updateBucket(ctx, b, ev, func(ctx context.Context, t *tx) error { return t.checkEmpty(ctx, b.ID) })
+}
+
+// updateBucket is UpdateBucket if allowed, which is asked within the transaction, lets it.
+func (s *Objects) updateBucket(ctx context.Context, b objects.Bucket, ev *audit.Event, allowed func(context.Context, *tx) error) error {
 	b.Revision++
 	row, err := s.bucketRow(b)
 	if err != nil {
@@ -115,9 +125,23 @@ func (s *Objects) UpdateBucket(ctx context.Context, b objects.Bucket, ev *audit.
 		if err != nil {
 			return t.bucketGone(ctx, b.ID, err)
 		}
+		if err := allowed(ctx, t); err != nil {
+			return err
+		}
 		t.changed(objects.ChangeBucket, b.Name, b.Name)
 		return t.record(ctx, ev)
 	})
+}
+
+// checkEmpty returns objects.ErrNotEmpty while there is a version, a marker or an upload in a bucket.
+func (t *tx) checkEmpty(ctx context.Context, id objects.BucketID) error {
+	var full bool
+	err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = $1)
+		OR EXISTS (SELECT 1 FROM uploads WHERE bucket = $1 AND completed = '')`, string(id)).Scan(&full)
+	if err == nil && full {
+		err = objects.ErrNotEmpty
+	}
+	return err
 }
 
 // bucketGone turns what came of a write that found no such bucket at its revision into ErrNotFound
@@ -146,14 +170,8 @@ func (s *Objects) RemoveBucket(ctx context.Context, b objects.Bucket, ev *audit.
 		if err != nil {
 			return t.bucketGone(ctx, b.ID, err)
 		}
-		var full bool
-		err = t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = $1)
-			OR EXISTS (SELECT 1 FROM uploads WHERE bucket = $1 AND completed = '')`, id).Scan(&full)
-		if err != nil {
+		if err := t.checkEmpty(ctx, b.ID); err != nil {
 			return err
-		}
-		if full {
-			return objects.ErrNotEmpty
 		}
 		for _, statement := range []string{
 			`DELETE FROM uploads WHERE bucket = $1`,

@@ -17,6 +17,13 @@ func (s *Objects) BucketKeys(ctx context.Context, id objects.BucketID) ([]object
 	return collect(rows, err, s.scanBucketKey)
 }
 
+// KeysOfBuckets implements objects.Store.
+func (s *Objects) KeysOfBuckets(ctx context.Context, first, last objects.BucketID) ([]objects.BucketKey, error) {
+	rows, err := s.read.query(ctx, `SELECT `+bucketKeyColumns+` FROM bucket_keys WHERE bucket BETWEEN $1 AND $2`,
+		string(first), string(last))
+	return collect(rows, err, s.scanBucketKey)
+}
+
 // BucketKey implements objects.Store.
 func (s *Objects) BucketKey(ctx context.Context, id objects.BucketID, key objects.BucketKeyID) (objects.BucketKey, error) {
 	k, err := s.scanBucketKey(s.read.queryRow(ctx,

@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 
 	"strongroom/objects"
 )
@@ -65,31 +67,26 @@ func (t *tx) addCounts(ctx context.Context, bucket objects.BucketID, counts coun
 	return nil
 }
 
-// countIn is addCounts for what adds to a bucket, under a key. It returns objects.ErrNoBucket unless
-// the bucket is active, objects.ErrBusy if it does not have the key any more, and objects.ErrQuota if
-// it then holds more bytes than quota, where zero is none.
-func (t *tx) countIn(ctx context.Context, bucket objects.BucketID, key objects.BucketKeyID, counts counts, quota int64) error {
+// anyRevision is for what does not depend on the configuration of its bucket.
+const anyRevision = -1
+
+// countIn is addCounts for what adds to a bucket, at a revision of that, under a key. It returns
+// objects.ErrNoBucket unless the bucket is active, ErrStale if it has another revision, objects.ErrBusy if it
+// does not have the key any more, and objects.ErrQuota if it then holds more bytes than quota, where zero is none.
+func (t *tx) countIn(ctx context.Context, bucket objects.BucketID, revision int64, key objects.BucketKeyID, counts counts, quota int64) error {
 	n := *counts.of(key)
 	delete(counts, key)
 	added, err := t.exec(ctx, `
 		INSERT INTO bucket_usage (bucket, key, objects, bytes, old_objects, old_bytes, markers, uploads, upload_bytes)
 		SELECT id, $2, $3, $4, $5, $6, $7, $8, $9 FROM buckets
-		WHERE id = $1 AND state = 'active'
+		WHERE id = $1 AND state = 'active' AND ($10 < 0 OR revision = $10)
 			AND ($2 = '' OR EXISTS (SELECT 1 FROM bucket_keys WHERE bucket = $1 AND id = $2))`+addUsage,
-		append([]any{string(bucket), string(key)}, n.values()...)...)
+		append(append([]any{string(bucket), string(key)}, n.values()...), revision)...)
 	if err != nil {
 		return err
 	}
 	if added == 0 {
-		var active bool
-		err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM buckets WHERE id = $1 AND state = 'active')`, string(bucket)).Scan(&active)
-		switch {
-		case err != nil:
-			return err
-		case active:
-			return objects.ErrBusy
-		}
-		return objects.ErrNoBucket
+		return t.whyNotIn(ctx, bucket, revision)
 	}
 	if err := t.addCounts(ctx, bucket, counts); err != nil || quota <= 0 {
 		return err
@@ -101,6 +98,21 @@ func (t *tx) countIn(ctx context.Context, bucket objects.BucketID, key objects.B
 		err = objects.ErrQuota
 	}
 	return err
+}
+
+// whyNotIn says why nothing could be added to a bucket at a revision under a key.
+func (t *tx) whyNotIn(ctx context.Context, bucket objects.BucketID, revision int64) error {
+	var stored int64
+	err := t.queryRow(ctx, `SELECT revision FROM buckets WHERE id = $1 AND state = 'active'`, string(bucket)).Scan(&stored)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return objects.ErrNoBucket
+	case err != nil:
+		return err
+	case revision != anyRevision && revision != stored:
+		return ErrStale
+	}
+	return objects.ErrBusy
 }
 
 // Usage implements objects.Store.

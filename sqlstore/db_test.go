@@ -17,9 +17,10 @@ import (
 	"strongroom/audit"
 	"strongroom/internal/lease"
 	"strongroom/sqlstore"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
-// open opens the database at path and closes it with the test.
+// open opens the database at path as the program does; the test closes it.
 func open(t testing.TB, path string, hub *lease.Hub) *sqlstore.DB {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), sqlstore.Options{
@@ -35,17 +36,12 @@ func open(t testing.TB, path string, hub *lease.Hub) *sqlstore.DB {
 func fresh(t testing.TB) (*sqlstore.DB, *lease.Hub) {
 	t.Helper()
 	hub := lease.Always()
-	db := open(t, filepath.Join(t.TempDir(), "data with space?#%.db"), hub)
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db, hub
+	return sqlstoretest.Open(t, sqlstore.Options{Path: filepath.Join(t.TempDir(), "data with space?#%.db"), Hub: hub}), hub
 }
 
 func TestDurabilityIsFull(t *testing.T) {
-	db, _ := fresh(t)
+	db := open(t, filepath.Join(t.TempDir(), "made by the program.db"), lease.Always())
+	defer db.Close()
 	for name, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1",
 	} {

@@ -1,12 +1,10 @@
 package sqlstore_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,24 +16,17 @@ import (
 	"strongroom/audit"
 	"strongroom/custody"
 	"strongroom/iam"
-	"strongroom/internal/lease"
 	"strongroom/kms"
 	"strongroom/masters"
 	"strongroom/sqlstore"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
 // keyStore is a store with one active instance at revision 1.
 func keyStore(t testing.TB) (*sqlstore.DB, *sqlstore.Keys, kms.Key, kms.Version) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "db")
-	db, err := sqlstore.Open(t.Context(), sqlstore.Options{
-		Path: path, Server: "server-1", Hub: lease.Always(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	db.SetRowKey(bytes.Repeat([]byte{7}, 32))
+	db := sqlstoretest.Open(t, sqlstore.Options{Path: path})
 	raw, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func (s *Objects) PutVersion(ctx context.Context, p objects.PutVersion) (objects
 			old = append(old, was...)
 		}
 		counts.row(r, 1)
-		if err := t.countIn(ctx, r.Bucket, r.SealedBy, counts, p.Quota); err != nil {
+		if err := t.countIn(ctx, r.Bucket, p.BucketRevision, r.SealedBy, counts, p.Quota); err != nil {
 			return err
 		}
 		err = t.queryRow(ctx, `
@@ -242,7 +242,7 @@ func (s *Objects) updateRow(ctx context.Context, t *tx, r objects.Row) error {
 	counts.row(was, -1)
 	counts.row(r, 1)
 	if was.SealedBy != r.SealedBy {
-		return t.countIn(ctx, r.Bucket, r.SealedBy, counts, 0)
+		return t.countIn(ctx, r.Bucket, anyRevision, r.SealedBy, counts, 0)
 	}
 	return t.addCounts(ctx, r.Bucket, counts)
 }

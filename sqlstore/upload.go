@@ -73,7 +73,7 @@ func (s *Objects) CreateUpload(ctx context.Context, u objects.UploadRow, ev *aud
 		}
 		var counts counts
 		counts.of(u.SealedBy).uploads++
-		if err := t.countIn(ctx, u.BucketID, u.SealedBy, counts, 0); err != nil {
+		if err := t.countIn(ctx, u.BucketID, anyRevision, u.SealedBy, counts, 0); err != nil {
 			return err
 		}
 		return t.record(ctx, ev)
@@ -99,7 +99,7 @@ func (s *Objects) PutPart(ctx context.Context, u objects.UploadRow, p objects.Pa
 		}
 		var counts counts
 		counts.of(was.SealedBy).uploadBytes = p.Size - freed
-		if err := t.countIn(ctx, u.BucketID, was.SealedBy, counts, quota); err != nil {
+		if err := t.countIn(ctx, u.BucketID, anyRevision, was.SealedBy, counts, quota); err != nil {
 			return err
 		}
 		if err := t.putParts(ctx, uploadParts, was.seq, []objects.PartRow{p}); err != nil {
@@ -177,7 +177,7 @@ func (s *Objects) UpdateUpload(ctx context.Context, u objects.UploadRow) error {
 		var counts counts
 		*counts.of(was.SealedBy) = count{uploads: -1, uploadBytes: -bytes}
 		*counts.of(u.SealedBy) = count{uploads: 1, uploadBytes: bytes}
-		return t.countIn(ctx, u.BucketID, u.SealedBy, counts, 0)
+		return t.countIn(ctx, u.BucketID, anyRevision, u.SealedBy, counts, 0)
 	})
 }
 

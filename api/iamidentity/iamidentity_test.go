@@ -1,7 +1,6 @@
 package iamidentity_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,6 +13,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +27,7 @@ import (
 	"strongroom/internal/httpface"
 	"strongroom/internal/lease"
 	"strongroom/sqlstore"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
 const base = "https://strongroom.test"
@@ -41,7 +42,25 @@ type rig struct {
 	owner   string // IAM ID
 	apiKey  string
 	token   string // of the owner
-	now     time.Time
+	clock   *clock
+}
+
+// clock stands still until it is moved. The audit log reads it when it pleases.
+type clock struct {
+	mu sync.Mutex
+	at time.Time // guarded by mu
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) forward(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
 }
 
 // owners is a Decider: owners may do everything in their account, others nothing.
@@ -59,13 +78,10 @@ func newRig(t testing.TB) *rig {
 	ignore := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
 	dir, ctx, quiet, hub := t.TempDir(), t.Context(), slog.New(slog.DiscardHandler), lease.Always()
-	r := &rig{t: t, now: time.Now().UTC()}
-	now := func() time.Time { return r.now }
+	r := &rig{t: t, clock: &clock{at: time.Now().UTC()}}
+	now := r.clock.now
 
-	db, err := sqlstore.Open(ctx, sqlstore.Options{Path: filepath.Join(dir, "data.db"), Server: "s", Hub: hub, Now: now, Log: quiet})
-	r.must(err)
-	t.Cleanup(func() { r.must(db.Close()) })
-	db.SetRowKey(bytes.Repeat([]byte{7}, 32))
+	db := sqlstoretest.Open(t, sqlstore.Options{Path: filepath.Join(dir, "data.db"), Server: "s", Hub: hub, Now: now})
 	m, err := software.Create(software.Options{MasterFile: filepath.Join(dir, "masters"), KeyFile: filepath.Join(dir, "key")})
 	r.must(err)
 	t.Cleanup(func() { r.must(m.Close()) })

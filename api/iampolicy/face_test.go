@@ -1,7 +1,6 @@
 package iampolicy_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"strongroom/internal/httpface"
 	"strongroom/internal/lease"
 	"strongroom/sqlstore"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
 const (
@@ -81,27 +81,34 @@ type house struct {
 	url    string
 	access *iam.Access
 	log    *journal
-	now    time.Time
+	clock  *clock
+}
+
+// clock stands still until it is moved. Requests read it, each in a goroutine of the server.
+type clock struct {
+	mu sync.Mutex
+	at time.Time // guarded by mu
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) forward(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, log: &journal{}, now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
-	clock := func() time.Time { return h.now }
+	h := &house{t: t, log: &journal{}, clock: &clock{at: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}}
+	now := h.clock.now
 	hub := lease.Always()
-	db, err := sqlstore.Open(t.Context(), sqlstore.Options{
-		Path: filepath.Join(t.TempDir(), "data.db"), Server: "server-1", Hub: hub, Now: clock, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	db.SetRowKey(bytes.Repeat([]byte{7}, 32))
-	h.access = iam.NewAccess(iam.AccessConfig{Store: db.Access(), Hub: hub, Recorder: h.log, Now: clock})
+	db := sqlstoretest.Open(t, sqlstore.Options{Path: filepath.Join(t.TempDir(), "data.db"), Hub: hub, Now: now})
+	h.access = iam.NewAccess(iam.AccessConfig{Store: db.Access(), Hub: hub, Recorder: h.log, Now: now})
 	var router httpface.Router
 	server := httptest.NewServer(&router)
 	t.Cleanup(server.Close)
@@ -110,7 +117,7 @@ func newHouse(t *testing.T) *house {
 		return iam.Caller{Identity: iam.IdentityID(id), Kind: iam.KindOf(iam.IdentityID(id)), Account: iam.AccountID(in), Owner: owner}
 	}
 	httpface.Mount(&router, iampolicy.New(iampolicy.Config{
-		Access: h.access, Log: h.log, PublicURL: h.url, Now: clock, Logger: slog.New(slog.DiscardHandler),
+		Access: h.access, Log: h.log, PublicURL: h.url, Now: now, Logger: slog.New(slog.DiscardHandler),
 		Identities: tokens{
 			"owner": user("IBMid-OWNER00001", account, true), "alice": user(alice, account, false), "bob": user(bob, account, false),
 			"stranger": user("IBMid-STRANGER01", other, true),

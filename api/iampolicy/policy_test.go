@@ -67,7 +67,7 @@ func TestPolicyThroughBothVersions(t *testing.T) {
 		t.Error("the restored policy does not allow")
 	}
 	h.want(h.do("owner", "DELETE", "/v2/policies/"+id, ""), 204, "")
-	h.now = h.now.Add(31 * 24 * time.Hour)
+	h.clock.forward(31 * 24 * time.Hour)
 	h.want(h.do("owner", "GET", "/v2/policies/"+id, ""), 404, "policy_not_found")
 }
 
@@ -100,7 +100,7 @@ func TestRuleIsAPlaceholderInTheFirstVersion(t *testing.T) {
 	if !h.allowed(alice, "kms.secrets.wrap", kmsA, "k1") {
 		t.Error("refused on a Wednesday")
 	}
-	h.now = h.now.Add(-24 * time.Hour)
+	h.clock.forward(-24 * time.Hour)
 	if h.allowed(alice, "kms.secrets.wrap", kmsA, "k1") {
 		t.Error("allowed on a Tuesday")
 	}
@@ -119,7 +119,7 @@ func TestEqualPolicyConflicts(t *testing.T) {
 func TestPolicyListIsPagedAndFiltered(t *testing.T) {
 	h := newHouse(t)
 	for i := range 5 {
-		h.now = h.now.Add(time.Second)
+		h.clock.forward(time.Second)
 		h.want(h.do("owner", "POST", "/v1/policies", accessV1(alice, reader, fmt.Sprintf("instance-%d", i))), 201, "")
 	}
 	h.want(h.do("owner", "POST", "/v1/policies", accessV1(bob, reader, kmsA)), 201, "")

@@ -3,11 +3,9 @@
 package kmstest
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -26,6 +24,7 @@ import (
 	"strongroom/kms"
 	"strongroom/masters"
 	"strongroom/sqlstore"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
 // Rig is a key service and all that it stands on.
@@ -55,15 +54,8 @@ func New(t testing.TB, configure ...func(*kms.Config)) *Rig {
 		path:   filepath.Join(dir, "strongroom.db"),
 		ids:    map[kms.InstanceID]kms.Instance{},
 	}
+	r.DB = sqlstoretest.Open(t, sqlstore.Options{Path: r.path, Hub: r.Hub, Now: r.Clock.Now})
 	var err error
-	r.DB, err = sqlstore.Open(t.Context(), sqlstore.Options{
-		Path: r.path, Server: "server-1", Hub: r.Hub, Now: r.Clock.Now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.DB.Close() })
-	r.DB.SetRowKey(bytes.Repeat([]byte{7}, 32))
 	if r.Module, err = custody.NewRack(t.Context(), NewModule(t, "software")); err != nil {
 		t.Fatal(err)
 	}

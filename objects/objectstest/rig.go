@@ -1,11 +1,9 @@
 package objectstest
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -19,6 +17,7 @@ import (
 	"strongroom/internal/lease"
 	"strongroom/objects"
 	"strongroom/sqlstore"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
 // Rig is an object store and all that it stands on.
@@ -56,21 +55,7 @@ func New(t testing.TB, configure ...func(*objects.ServiceConfig)) *Rig {
 		path:   filepath.Join(t.TempDir(), "strongroom.db"),
 		ids:    map[objects.InstanceID]objects.Instance{},
 	}
-	empty, err := empty()
-	if err == nil {
-		err = os.WriteFile(r.path, empty, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.DB, err = sqlstore.Open(t.Context(), sqlstore.Options{
-		Path: r.path, Server: "server-1", Hub: r.Hub, Now: r.Clock.Now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.DB.Close() })
-	r.DB.SetRowKey(bytes.Repeat([]byte{7}, 32))
+	r.DB = sqlstoretest.Open(t, sqlstore.Options{Path: r.path, Hub: r.Hub, Now: r.Clock.Now})
 	r.Store = NewStore(r.DB.Objects(), r.Log)
 	r.Blobs = NewBlobs(t, r.Store)
 	r.RootKeys = NewRootKeys(t)
@@ -78,27 +63,6 @@ func New(t testing.TB, configure ...func(*objects.ServiceConfig)) *Rig {
 	r.Restart(configure...)
 	return r
 }
-
-// empty is the file of a database without content. It is made once: making a hundred tables takes a test
-// longer than what it does with them.
-var empty = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "objectstest")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	path := filepath.Join(folder, "strongroom.db")
-	db, err := sqlstore.Open(context.Background(), sqlstore.Options{
-		Path: path, Server: "server-1", Hub: lease.Always(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
 
 // Restart replaces the service by a new one on the same ground, as after a crash.
 func (r *Rig) Restart(configure ...func(*objects.ServiceConfig)) {

@@ -42,6 +42,11 @@ func (s *Store) UpdateBucket(ctx context.Context, b objects.Bucket, ev *audit.Ev
 	return s.write("UpdateBucket", ev, func() error { return s.Store.UpdateBucket(ctx, b, ev) })
 }
 
+// UpdateEmptyBucket implements objects.Store.
+func (s *Store) UpdateEmptyBucket(ctx context.Context, b objects.Bucket, ev *audit.Event) error {
+	return s.write("UpdateEmptyBucket", ev, func() error { return s.Store.UpdateEmptyBucket(ctx, b, ev) })
+}
+
 // RemoveBucket implements objects.Store.
 func (s *Store) RemoveBucket(ctx context.Context, b objects.Bucket, ev *audit.Event) error {
 	return s.write("RemoveBucket", ev, func() error { return s.Store.RemoveBucket(ctx, b, ev) })

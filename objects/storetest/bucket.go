@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"strongroom/fault"
 	"strongroom/objects"
 )
@@ -106,6 +108,14 @@ func testBucketKeys(t *testing.T, g Ground) {
 	second.Revision = 1
 	wantSame(t, "keys", must[[]objects.BucketKey](t)(g.BucketKeys(t.Context(), b.ID)), []objects.BucketKey{k, second})
 
+	other, of := newBucket(t, g, "other-bucket")
+	first, last := min(b.ID, other.ID), max(b.ID, other.ID)
+	byKey := cmpopts.SortSlices(func(a, b objects.BucketKey) bool { return a.ID < b.ID })
+	wantSame(t, "keys of two buckets", must[[]objects.BucketKey](t)(g.KeysOfBuckets(t.Context(), first, last)),
+		[]objects.BucketKey{k, second, of}, byKey)
+	wantSame(t, "keys of one of them", must[[]objects.BucketKey](t)(g.KeysOfBuckets(t.Context(), other.ID, other.ID)),
+		[]objects.BucketKey{of})
+
 	second.Wrapped = objects.WrappedKey{Ciphertext: "again", Version: "version-2"}
 	ok(t, g.UpdateBucketKey(t.Context(), second, event("update")))
 	wantKind(t, "an old revision", g.UpdateBucketKey(t.Context(), second, event("stale")), fault.Stale)
@@ -137,8 +147,8 @@ func testBucketKeys(t *testing.T, g Ground) {
 	wantErr(t, "sealing by a key that is gone", err, objects.ErrBusy)
 	wantErr(t, "an upload by a key that is gone", g.CreateUpload(t.Context(), u, nil), objects.ErrBusy)
 	wantEvents(t, g, "add", "update", "remove")
-	if n := len(g.Announced()); n != 4 {
-		t.Errorf("%d changes were announced, want 4: %v", n, g.Announced())
+	if n := len(g.Announced()); n != 5 {
+		t.Errorf("%d changes were announced, want 5: %v", n, g.Announced())
 	}
 }
 

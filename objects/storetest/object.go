@@ -102,6 +102,41 @@ func testConditions(t *testing.T, g Ground) {
 	wantEvents(t, g, "put", "put", "put")
 }
 
+// testConfiguration: what a version is decided by is the configuration of its bucket when it is stored, and a
+// bucket that has to be empty for a change of it is so in the transaction of the change.
+func testConfiguration(t *testing.T, g Ground) {
+	b, _ := newBucket(t, g, "a-bucket")
+	before := b
+	b.Quota = 7
+	ok(t, g.UpdateEmptyBucket(t.Context(), b, event("first")))
+	b.Revision++
+	p, m := version(before, "key", objects.NullVersion, 1), marker(before, "key", versionID(1))
+	p.Event, m.Event = event("put"), event("put")
+	for _, late := range []objects.PutVersion{p, m} {
+		_, err := g.PutVersion(t.Context(), late)
+		wantKind(t, "put by a configuration that was", err, fault.Stale)
+	}
+	_, err := g.Latest(t.Context(), b.ID, "key")
+	wantKind(t, "the object", err, fault.NotFound)
+
+	full := func(what string) {
+		t.Helper()
+		wantErr(t, what, g.UpdateEmptyBucket(t.Context(), b, event("full")), objects.ErrNotEmpty)
+		wantSame(t, what, must[objects.Bucket](t)(g.BucketByID(t.Context(), b.ID)), b)
+	}
+	r := put(t, g, marker(b, "key", versionID(1)))
+	full("with a marker")
+	ok(t, g.RemoveVersion(t.Context(), r, nil))
+	u := anUpload(b, "key")
+	ok(t, g.CreateUpload(t.Context(), u, nil))
+	full("with an upload")
+	u.Revision = 1
+	ok(t, g.RemoveUpload(t.Context(), u, nil))
+	ok(t, g.UpdateEmptyBucket(t.Context(), b, event("second")))
+	wantKind(t, "an old revision", g.UpdateEmptyBucket(t.Context(), b, event("stale")), fault.Stale)
+	wantEvents(t, g, "first", "second")
+}
+
 func testUpdateVersion(t *testing.T, g Ground) {
 	b, k := newBucket(t, g, "a-bucket")
 	r := put(t, g, version(b, "key", objects.NullVersion, 10))

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) Ground) {
 		"removal of buckets":      testRemoveBucket,
 		"versions":                testVersions,
 		"conditions":              testConditions,
+		"configuration":           testConfiguration,
 		"updates of versions":     testUpdateVersion,
 		"content":                 testContent,
 		"quota":                   testQuota,
@@ -160,12 +161,15 @@ func version(b objects.Bucket, key string, id objects.VersionID, size int64) obj
 			Bucket: b.ID, Key: key, Version: id, Size: size, Modified: start(), Opaque: write, Write: write,
 			SealedBy: b.Key, DataKey: []byte("data key"), Record: []byte("record"), Parts: 1,
 		},
-		Parts: []objects.PartRow{embedded(1, size)},
+		Parts: []objects.PartRow{embedded(1, size)}, BucketRevision: b.Revision,
 	}
 }
 
 func marker(b objects.Bucket, key string, id objects.VersionID) objects.PutVersion {
-	return objects.PutVersion{Row: objects.Row{Bucket: b.ID, Key: key, Version: id, Marker: true, Modified: start()}}
+	return objects.PutVersion{
+		Row:            objects.Row{Bucket: b.ID, Key: key, Version: id, Marker: true, Modified: start()},
+		BucketRevision: b.Revision,
+	}
 }
 
 func embedded(number int, size int64) objects.PartRow {

@@ -4,7 +4,6 @@
 package resourcetest
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -26,6 +25,7 @@ import (
 	"strongroom/internal/lease"
 	"strongroom/resource"
 	"strongroom/sqlstore"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
 // Accounts of the tests, and what instances are made with.
@@ -65,15 +65,8 @@ func New(t testing.TB) *House {
 	h.Credentials = &Credentials{fuse: h.Fuse, Issued: map[iam.APIKeyID]iam.ServiceCredential{}, Granted: map[iam.PolicyID]string{}}
 	h.vault = vault(t, dir)
 	h.Log = newLog(t, filepath.Join(dir, "audit"), h.Clock.Now)
-	db, err := sqlstore.Open(t.Context(), sqlstore.Options{
-		Path: filepath.Join(dir, "strongroom.db"), Server: "server-1", Hub: h.Hub, Now: h.Clock.Now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	db.SetRowKey(bytes.Repeat([]byte{7}, 32))
-	h.DB = db
+	h.DB = sqlstoretest.Open(t, sqlstore.Options{Path: filepath.Join(dir, "strongroom.db"), Hub: h.Hub, Now: h.Clock.Now})
+	var err error
 	if h.Group, err = h.Service().EnsureDefaultGroup(t.Context(), Account); err != nil {
 		t.Fatal(err)
 	}
