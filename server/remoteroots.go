@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 
 	"strongroom/crn"
 	"strongroom/custody"
@@ -49,9 +50,13 @@ func (h *house) rootKeys(provider crn.CRN) (objects.RootKeys, error) {
 	return &remoteRoots{RootKeys: h.remote, local: local, provider: provider, may: h.mayUseRemote}, nil
 }
 
-// client trusts the authority of the key service.
+// client trusts the authority of the key service. A connection on which nothing comes any more, as of a
+// network that has forgotten it, is found out by a ping and replaced.
 func (s *KeyService) client() (*http.Client, error) {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 16}
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10, HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 10 * time.Second},
+	}
 	if s.CAFile != "" {
 		authority, err := os.ReadFile(s.CAFile)
 		if err != nil {

@@ -1,7 +1,6 @@
 package rootkeyhttp
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -26,9 +25,6 @@ const (
 	maxAnswer       = 1 << 20 // bytes
 	tries           = 3
 	pause           = 200 * time.Millisecond // before the second try; twice that before the third
-	tokenMargin     = 5 * time.Minute        // before its end a token is replaced
-	grantAPIKey     = "urn:ibm:params:oauth:grant-type:apikey"
-	grantInstance   = "urn:ibm:params:oauth:grant-type:iam-authz"
 )
 
 // Kind says what a key service can do beyond Key Protect's protocol.
@@ -46,7 +42,7 @@ type Config struct {
 	URL      string         // of Key Protect, as "https://us-south.kms.cloud.ibm.com"
 	TokenURL string         // as "https://iam.cloud.ibm.com/identity/token"
 	APIKey   custody.Secret // of an identity that may use the root keys
-	Client   *http.Client
+	Client   *http.Client   // whose redirects are not followed
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Kind     Kind // IBM unless it is set
@@ -61,12 +57,12 @@ type Config struct {
 type Client struct {
 	Config
 
-	signing sync.Mutex // held while a token is fetched
-	mu      sync.Mutex
-	token   string    // guarded by mu
-	until   time.Time // when the token ends; guarded by mu
-	known   map[crn.CRN]*state
-	watch   watch // of kind strongroom
+	mu       sync.Mutex
+	token    string             // guarded by mu
+	until    time.Time          // when the token is to be replaced; guarded by mu
+	fetching *fetch             // of a token; nil while there is none; guarded by mu
+	known    map[crn.CRN]*state // guarded by mu
+	watch    watch              // of kind strongroom
 }
 
 var _ objects.RootKeys = (*Client)(nil)
@@ -88,47 +84,36 @@ func New(c Config) (*Client, error) {
 	}
 	c.Interval = cmp.Or(c.Interval, defaultInterval)
 	c.URL = strings.TrimSuffix(c.URL, "/")
+	client := *c.Client
+	client.CheckRedirect = refuseRedirect
+	c.Client = &client
 	return &Client{
 		Config: c, known: map[crn.CRN]*state{},
 		watch: watch{keys: map[crn.CRN]*standing{}, more: make(chan struct{}, 1)},
 	}, nil
 }
 
-// refusal is an answer that is not a success.
-type refusal struct {
-	status int
-	text   string // what the service says, for the log
-}
-
-func (r *refusal) Error() string {
-	return fmt.Sprintf("the key service answers %d: %s", r.status, r.text)
-}
-
-// retryable reports whether another try may have another outcome.
-func retryable(err error) bool {
-	var r *refusal
-	if errors.As(err, &r) {
-		return r.status == http.StatusTooManyRequests || r.status >= http.StatusInternalServerError
-	}
-	return true
-}
+// refuseRedirect takes a redirect for the answer: neither a token nor a key goes to where another server
+// sends them.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // call asks for something of a root key. A failure of the moment is tried again; that is safe, as what
 // a repeated request has made twice is only a data key that nobody uses.
 func (c *Client) call(ctx context.Context, method string, root crn.CRN, action string, body, answer any) error {
-	var content []byte
+	var content *content
 	if body != nil {
-		var err error
-		if content, err = json.Marshal(body); err != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
 			return fmt.Errorf("encoding a request to the key service: %w", err)
 		}
-		defer clear(content)
+		content = newContent(encoded)
 	}
 	return c.send(ctx, method, "/api/v2/keys/"+url.PathEscape(root.Resource)+action, root.Instance, content, answer)
 }
 
-// send makes a request, again after a failure of the moment.
-func (c *Client) send(ctx context.Context, method, path, instance string, content []byte, answer any) error {
+// send makes a request, again after a failure of the moment, and wipes its content.
+func (c *Client) send(ctx context.Context, method, path, instance string, content *content, answer any) error {
+	defer content.wipe()
 	address := c.URL + path
 	renewed := false
 	for try := 1; ; try++ {
@@ -140,23 +125,19 @@ func (c *Client) send(ctx context.Context, method, path, instance string, conten
 		switch {
 		case err == nil:
 			return nil
-		case errors.As(err, &r) && r.status == http.StatusUnauthorized && !renewed && token != "":
+		case errors.As(err, &r) && r.status == http.StatusUnauthorized && !renewed:
 			renewed = true // it may have been withdrawn before its time
 			c.forget(token)
 			continue
-		case try == tries || ctx.Err() != nil || !retryable(err):
+		case try >= tries || ctx.Err() != nil || !retryable(err):
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause << (try - 1)):
-		}
+		sleep(ctx, pause<<(try-1))
 	}
 }
 
 // ask makes one request to the key service.
-func (c *Client) ask(ctx context.Context, method, address, instance, token string, content []byte, answer any) error {
+func (c *Client) ask(ctx context.Context, method, address, instance, token string, content *content, answer any) error {
 	header := http.Header{
 		"Authorization": {"Bearer " + token}, "Accept": {"application/json"}, "Content-Type": {"application/json"},
 	}
@@ -166,105 +147,35 @@ func (c *Client) ask(ctx context.Context, method, address, instance, token strin
 	return c.do(ctx, method, address, header, content, answer)
 }
 
-// do makes a request and decodes the answer, of which it reads no more than it must be.
-func (c *Client) do(ctx context.Context, method, address string, header http.Header, content []byte, answer any) error {
+// do makes a request and decodes the answer.
+func (c *Client) do(ctx context.Context, method, address string, header http.Header, content *content, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(content))
+	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
 	if err != nil {
 		return fmt.Errorf("asking the key service: %w", err)
 	}
 	req.Header = header
+	content.attach(req)
 	res, err := c.Client.Do(req)
 	if err != nil {
 		return fmt.Errorf("asking the key service: %w", err)
 	}
 	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	defer clear(b)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("reading the answer of the key service: %w", err)
-	}
-	if res.StatusCode/100 != 2 {
+	case len(b) > maxAnswer:
+		return fmt.Errorf("the key service answers with more than %d bytes", maxAnswer)
+	case res.StatusCode/100 != 2:
 		return &refusal{status: res.StatusCode, text: complaint(b)}
-	}
-	if answer == nil {
+	case answer == nil:
 		return nil
 	}
 	if err := json.Unmarshal(b, answer); err != nil {
 		return errors.New("the key service answers something else than its protocol says")
 	}
 	return nil
-}
-
-// complaint is the text of an error in the shape of Key Protect, or of IAM.
-func complaint(body []byte) string {
-	const longest = 300
-	var e struct {
-		Resources    []struct{ ErrorMsg string }
-		ErrorMessage string
-	}
-	if json.Unmarshal(body, &e) != nil {
-		return "without an explanation"
-	}
-	text := e.ErrorMessage
-	if len(e.Resources) > 0 {
-		text = e.Resources[0].ErrorMsg
-	}
-	return text[:min(len(text), longest)]
-}
-
-// bearer returns an access token, a new one shortly before the old one ends.
-func (c *Client) bearer(ctx context.Context) (string, error) {
-	c.signing.Lock()
-	defer c.signing.Unlock()
-	c.mu.Lock()
-	token, until := c.token, c.until
-	c.mu.Unlock()
-	if token != "" && c.Now().Before(until) {
-		return token, nil
-	}
-	asked := c.Now()
-	answer, err := c.grant(ctx, url.Values{"grant_type": {grantAPIKey}, "apikey": {string(c.APIKey.Reveal())}})
-	if err == nil && c.Kind == Strongroom {
-		answer, err = c.grant(ctx, url.Values{
-			"grant_type": {grantInstance}, "access_token": {answer.AccessToken}, "desired_iam_id": {"crn-" + c.Instance.String()},
-		})
-	}
-	if err != nil {
-		return "", err
-	}
-	life := time.Duration(answer.ExpiresIn) * time.Second
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.token, c.until = answer.AccessToken, asked.Add(life-min(tokenMargin, life/2))
-	return c.token, nil
-}
-
-// granted is the answer of the token service.
-type granted struct {
-	AccessToken string `json:"access_token"`
-	ExpiresIn   int64  `json:"expires_in"`
-}
-
-// grant gets a token. What is wrong with the API key says nothing of a root key: the status stays here.
-func (c *Client) grant(ctx context.Context, form url.Values) (granted, error) {
-	var answer granted
-	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
-	if err := c.do(ctx, http.MethodPost, c.TokenURL, header, []byte(form.Encode()), &answer); err != nil {
-		return granted{}, fmt.Errorf("getting an access token: %v", err)
-	}
-	if answer.AccessToken == "" {
-		return granted{}, errors.New("getting an access token: the answer holds none")
-	}
-	return answer, nil
-}
-
-// forget drops a token that was not accepted.
-func (c *Client) forget(token string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.token == token {
-		c.token = ""
-	}
 }

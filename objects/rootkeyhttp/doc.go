@@ -12,4 +12,8 @@
 // reached, the last answer holds for ten such intervals. Buckets are not registered with it, as only
 // IBM's own services may do that: who deletes a root key there is not warned of the buckets that it
 // protects.
+//
+// Of both kinds, what does not speak the protocol is a service that cannot be reached: an error page of a
+// proxy, a redirect (none is followed), an answer of more than a MiB or one that takes longer than ten
+// seconds. None of that says that a root key is deleted or disabled.
 package rootkeyhttp

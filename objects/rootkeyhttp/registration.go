@@ -95,6 +95,6 @@ func (c *Client) Report(ctx context.Context, _, root crn.CRN, version string, ob
 		return nil
 	}
 	path := fmt.Sprintf("/strongroom/v1/keys/%s/versions/%s/data", url.PathEscape(root.Resource), url.PathEscape(version))
-	body := fmt.Appendf(nil, `{"objects":%d,"bytes":%d}`, objects, bytes)
+	body := newContent(fmt.Appendf(nil, `{"objects":%d,"bytes":%d}`, objects, bytes))
 	return c.registered(c.send(ctx, http.MethodPut, path, root.Instance, body, nil))
 }

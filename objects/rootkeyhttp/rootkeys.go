@@ -3,8 +3,6 @@ package rootkeyhttp
 import (
 	"context"
 	"encoding/base64"
-	"errors"
-	"fmt"
 	"net/http"
 
 	"strongroom/crn"
@@ -13,8 +11,11 @@ import (
 	"strongroom/objects"
 )
 
-// keySize is the size in bytes of the keys that Generate draws.
-const keySize = 32
+const (
+	keySize        = 32       // bytes of the keys that Generate draws
+	longestWrapped = 16 << 10 // bytes of a wrapped key that is kept
+	longestVersion = 256      // bytes of the ID of a version
+)
 
 // States of a key on the wire.
 const (
@@ -49,6 +50,14 @@ type wrapping struct {
 	Rewrapped  *keyVersion `json:"rewrappedKeyVersion,omitempty"`
 }
 
+// wrapped is the key that an answer holds, wrapped by a version.
+func (w *wrapping) wrapped(by *keyVersion) (objects.WrappedKey, error) {
+	if by == nil || !isWord(by.ID, longestVersion) || !isWord(w.Ciphertext, longestWrapped) {
+		return objects.WrappedKey{}, errProtocol
+	}
+	return objects.WrappedKey{Ciphertext: w.Ciphertext, Version: by.ID}, nil
+}
+
 // Describe implements objects.RootKeys.
 func (c *Client) Describe(ctx context.Context, _ iam.Caller, _, root crn.CRN) (crn.CRN, error) {
 	if root.Service != crn.KeyProtect || root.Type != "key" || root.Resource == "" {
@@ -64,7 +73,7 @@ func (c *Client) Describe(ctx context.Context, _ iam.Caller, _, root crn.CRN) (c
 	k := m.Resources[0]
 	is, err := crn.Parse(k.CRN)
 	switch {
-	case err != nil:
+	case err != nil, is.Type != "key", is.Resource == "":
 		return crn.CRN{}, errProtocol
 	case is.Child("", "") != root.Child("", ""), k.Deleted, k.State == destroyed:
 		return crn.CRN{}, objects.ErrRootUnknown
@@ -74,9 +83,6 @@ func (c *Client) Describe(ctx context.Context, _ iam.Caller, _, root crn.CRN) (c
 	return is, nil
 }
 
-// errProtocol says that an answer is not what the protocol says it is.
-var errProtocol = fmt.Errorf("%w: it answers something else than its protocol says", objects.ErrRootService)
-
 // Generate implements objects.RootKeys. The key is drawn here, so that it is one of ours whatever the
 // service does.
 func (c *Client) Generate(ctx context.Context, _ iam.Caller, _, root crn.CRN, aad []string) (custody.Secret, objects.WrappedKey, error) {
@@ -84,16 +90,18 @@ func (c *Client) Generate(ctx context.Context, _ iam.Caller, _, root crn.CRN, aa
 	var w wrapping
 	body := wrapping{Plaintext: base64.StdEncoding.EncodeToString(key.Reveal()), AAD: aad}
 	err := c.call(ctx, http.MethodPost, root, "/actions/wrap", body, &w)
-	switch {
-	case err != nil:
+	if err != nil {
 		err = choice(err)
-	case w.Ciphertext == "" || w.Version == nil:
-		err = errProtocol
-	default:
-		return key, objects.WrappedKey{Ciphertext: w.Ciphertext, Version: w.Version.ID}, nil
 	}
-	key.Wipe()
-	return custody.Secret{}, objects.WrappedKey{}, err
+	var wrapped objects.WrappedKey
+	if err == nil {
+		wrapped, err = w.wrapped(w.Version)
+	}
+	if err != nil {
+		key.Wipe()
+		return custody.Secret{}, objects.WrappedKey{}, err
+	}
+	return key, wrapped, nil
 }
 
 // Unwrap implements objects.RootKeys.
@@ -108,23 +116,21 @@ func (c *Client) Unwrap(ctx context.Context, _ iam.Caller, _, root crn.CRN, w ob
 		clear(key)
 		return custody.Secret{}, nil, errProtocol
 	}
-	if out.Rewrapped == nil || out.Ciphertext == "" {
-		return custody.NewSecret(key), nil, nil
+	newer, err := out.wrapped(out.Rewrapped)
+	if err != nil {
+		return custody.NewSecret(key), nil, nil // it goes on as it was wrapped
 	}
-	return custody.NewSecret(key), &objects.WrappedKey{Ciphertext: out.Ciphertext, Version: out.Rewrapped.ID}, nil
+	return custody.NewSecret(key), &newer, nil
 }
 
 // Rewrap implements objects.RootKeys.
 func (c *Client) Rewrap(ctx context.Context, _, root crn.CRN, w objects.WrappedKey, aad []string) (objects.WrappedKey, error) {
 	var out wrapping
 	err := c.call(ctx, http.MethodPost, root, "/actions/rewrap", wrapping{Ciphertext: w.Ciphertext, AAD: aad}, &out)
-	switch {
-	case err != nil:
+	if err != nil {
 		return objects.WrappedKey{}, c.use(ctx, root, err)
-	case out.Ciphertext == "" || out.Rewrapped == nil:
-		return objects.WrappedKey{}, errProtocol
 	}
-	return objects.WrappedKey{Ciphertext: out.Ciphertext, Version: out.Rewrapped.ID}, nil
+	return out.wrapped(out.Rewrapped)
 }
 
 // choice is the failure of a root key that somebody wants to use from now on.
@@ -157,21 +163,4 @@ func (c *Client) use(ctx context.Context, root crn.CRN, err error) error {
 		return objects.ErrRootUnreadable
 	}
 	return unreachable(err)
-}
-
-// status is that of an answer which refuses; 0 for another failure.
-func status(err error) int {
-	var r *refusal
-	if errors.As(err, &r) {
-		return r.status
-	}
-	return 0
-}
-
-// unreachable is a failure that says nothing of the key. Why is for the log.
-func unreachable(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	return fmt.Errorf("%w: %v", objects.ErrRootService, err)
 }

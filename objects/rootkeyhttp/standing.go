@@ -43,12 +43,18 @@ func (c *Client) Version(ctx context.Context, _, root crn.CRN) (string, error) {
 
 func (c *Client) state(ctx context.Context, root crn.CRN) (string, error) {
 	s := c.stateOf(root)
-	if version, age, failure := s.read(c.Now()); age < c.Interval {
+	version, age, failure := s.read(c.Now())
+	if age < c.Interval {
 		return version, failure
 	}
-	s.asking.Lock()
+	if !s.asking.TryLock() {
+		if age < lasting*c.Interval && s.failing() {
+			return version, failure // whoever asks again may wait for long
+		}
+		s.asking.Lock()
+	}
 	defer s.asking.Unlock()
-	version, age, failure := s.read(c.Now())
+	version, age, failure = s.read(c.Now())
 	if age < c.Interval { // somebody else has asked meanwhile
 		return version, failure
 	}
@@ -110,41 +116,53 @@ func (s *state) lately(now time.Time, moment time.Duration) error {
 	return nil
 }
 
-// ascertain asks the service for the state of a key. An error says that it did not tell.
-func (c *Client) ascertain(ctx context.Context, root crn.CRN, s *state) error {
-	asked := c.Now()
-	var m metadata
-	err := c.call(ctx, http.MethodGet, root, "/metadata", nil, &m)
-	version, failure := "", error(nil)
-	switch {
-	case err != nil:
-		switch status(err) {
-		case http.StatusUnauthorized, http.StatusForbidden:
-			failure = objects.ErrUnauthorized
-		case http.StatusNotFound, http.StatusGone:
-			failure = objects.ErrRootDeleted
-		default:
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.missed = c.Now()
-			return unreachable(err)
-		}
-	case len(m.Resources) != 1:
-		return errProtocol
-	default:
-		k := m.Resources[0]
-		version = k.KeyVersion.ID
-		switch {
-		case k.Deleted || k.State == destroyed:
-			failure = objects.ErrRootDeleted
-		case k.Extractable:
-			failure = objects.ErrRootUnusable
-		case k.State != active && k.State != deactivated:
-			failure = objects.ErrRootDisabled
-		}
-	}
+// failing reports whether the service could not be reached when it was asked last.
+func (s *state) failing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.version, s.failure, s.at, s.missed = version, failure, asked, time.Time{}
-	return nil
+	return !s.missed.IsZero()
+}
+
+// ascertain asks the service for the state of a key. An error says that it did not tell. That nobody
+// waits for the answer any more is no failure of the service.
+func (c *Client) ascertain(ctx context.Context, root crn.CRN, s *state) error {
+	asked := c.Now()
+	version, failure, err := c.inspect(ctx, root)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		s.version, s.failure, s.at, s.missed = version, failure, asked, time.Time{}
+	case !errors.Is(err, context.Canceled):
+		s.missed = c.Now()
+	}
+	return err
+}
+
+// inspect returns the newest version of a key, and why the key cannot be used.
+func (c *Client) inspect(ctx context.Context, root crn.CRN) (version string, failure, err error) {
+	var m metadata
+	err = c.call(ctx, http.MethodGet, root, "/metadata", nil, &m)
+	switch status(err) {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "", objects.ErrUnauthorized, nil
+	case http.StatusNotFound, http.StatusGone:
+		return "", objects.ErrRootDeleted, nil
+	}
+	switch {
+	case err != nil:
+		return "", nil, unreachable(err)
+	case len(m.Resources) != 1:
+		return "", nil, errProtocol
+	}
+	k := m.Resources[0]
+	switch {
+	case k.Deleted || k.State == destroyed:
+		failure = objects.ErrRootDeleted
+	case k.Extractable:
+		failure = objects.ErrRootUnusable
+	case k.State != active && k.State != deactivated:
+		failure = objects.ErrRootDisabled
+	}
+	return k.KeyVersion.ID, failure, nil
 }

@@ -20,8 +20,16 @@ const (
 	hold = 900 * time.Millisecond
 	// watched is how many root keys one question is about; the service takes 128.
 	watched = 100
+	// often is how long after a question the next one about the same keys comes at the soonest: a
+	// service that does not wait with its answers is not asked without end.
+	often = 100 * time.Millisecond
 	// again is how long to wait before a service is asked again that has failed.
 	again = 200 * time.Millisecond
+	// gathering is how long others are waited for when a root key is added, as all watches begin anew
+	// then, of which the service keeps a record. What is known of the key holds for longer.
+	gathering = 300 * time.Millisecond
+	// longestCursor is the size of a cursor in bytes, at most.
+	longestCursor = 1 << 10
 	// idle is after which time without a use a root key is watched no more.
 	idle = 10 * time.Minute
 )
@@ -101,10 +109,11 @@ func (c *Client) askLease(ctx context.Context, roots []crn.CRN, cursor string) (
 	if err := c.send(ctx, http.MethodGet, "/strongroom/v1/lease?"+q.Encode(), "", nil, &l); err != nil {
 		return "", err
 	}
-	if len(l.Keys) != len(roots) {
+	if len(l.Keys) != len(roots) || !isWord(l.Cursor, longestCursor) {
 		return "", errProtocol
 	}
-	at := asked.Add(time.Duration(l.Waited) * time.Millisecond)
+	waited := min(max(l.Waited, 0), requestTimeout.Milliseconds())
+	at := asked.Add(time.Duration(waited) * time.Millisecond)
 	if at.After(c.Now()) {
 		at = asked // it cannot have waited for longer than the answer took
 	}
@@ -150,8 +159,12 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// watchAll watches the keys that are known now, until one is added or the watch ends.
+// watchAll watches the keys that are known now, until some are added or the watch ends.
 func (c *Client) watchAll(ctx context.Context) {
+	select {
+	case <-c.watch.more: // by a key that is among those of now
+	default:
+	}
 	ctx, stop := context.WithCancel(ctx)
 	var asking sync.WaitGroup
 	for roots := range slices.Chunk(c.watch.inUse(c.Now()), watched) {
@@ -162,6 +175,7 @@ func (c *Client) watchAll(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-c.watch.more:
+		sleep(ctx, gathering)
 	case <-ended.C:
 	}
 	stop()
@@ -188,16 +202,22 @@ func (w *watch) inUse(now time.Time) []crn.CRN {
 func (c *Client) follow(ctx context.Context, roots []crn.CRN) {
 	cursor := ""
 	for ctx.Err() == nil {
-		next, err := c.askLease(ctx, roots, cursor)
-		if cursor = next; err == nil {
-			continue
+		begun, rest := time.Now(), often
+		var err error
+		if cursor, err = c.askLease(ctx, roots, cursor); err != nil {
+			if !errors.Is(err, context.Canceled) {
+				c.Logger.WarnContext(ctx, "the key service does not answer", "error", err)
+			}
+			begun, rest = time.Now(), again
 		}
-		if !errors.Is(err, context.Canceled) {
-			c.Logger.WarnContext(ctx, "the key service does not answer", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(again):
-		}
+		sleep(ctx, time.Until(begun.Add(rest)))
+	}
+}
+
+// sleep waits, no longer than ctx lasts.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
