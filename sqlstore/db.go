@@ -67,8 +67,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	pragmas.Set("_txlock", "immediate")
 	dsn.RawQuery = pragmas.Encode()
 
-	if err := private(o.Path); err != nil {
-		return nil, fmt.Errorf("creating database %s: %w", o.Path, err)
+	if err := create(o.Path); err != nil {
+		return nil, fmt.Errorf("opening database: %w", err)
 	}
 	writer, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -97,16 +97,15 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return db, nil
 }
 
-// private makes the database file if it is absent, so that only its owner can
-// read it, whoever can enter the folder: SQLite gives the files beside it the
-// same mode. One that is there is not touched, as closing it would drop the
-// locks that this process may hold on it.
-func private(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
+// create makes the file of a database if it is absent: one that SQLite makes can be read by others on the
+// machine. The files that SQLite puts beside it get its mode. A file that is there stays closed, as
+// closing it would take the locks away from who has it open in this process.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case errors.Is(err, fs.ErrExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	return f.Close()

@@ -51,18 +51,21 @@ func TestDurabilityIsFull(t *testing.T) {
 	}
 }
 
-// The folder may be one that others can enter.
-func TestOnlyItsOwnerReadsTheDatabase(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "data.db")
+// TestOthersOnTheMachineCannotRead the database, whatever the folder lets them do.
+func TestOthersOnTheMachineCannotRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
 	db := open(t, path, lease.Always())
 	defer db.Close()
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		info, err := os.Stat(path + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has mode %o", info.Name(), info.Mode().Perm())
+	if err := db.Write(t.Context(), "a", "1", nil, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(path + "*")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%q, %v, want the database with its log and index", files, err)
+	}
+	for _, name := range files {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", filepath.Base(name), info.Mode(), err)
 		}
 	}
 }
