@@ -154,6 +154,9 @@ func (db *DB) update(ctx context.Context, do func(ctx context.Context, t *tx) er
 	}
 	t := &tx{Tx: sqlTx, db: db, now: db.now().UTC()}
 	defer sqlTx.Rollback() // does nothing after a commit
+	// The limit ends the transaction. Statements do not watch for it themselves: that takes two goroutines
+	// each, which is more than most of them cost.
+	ctx = context.WithoutCancel(ctx)
 	if err := do(ctx, t); err != nil {
 		return err
 	}
