@@ -49,7 +49,7 @@ const (
 func (c *Config) waits() waits {
 	return waits{
 		enable: c.EnableWait, restore: c.RestoreWait,
-		purge: cmp.Or(c.PurgeWait, defaultPurgeWait), sync: cmp.Or(c.SyncWait, defaultSyncWait),
+		purge: max(cmp.Or(c.PurgeWait, defaultPurgeWait), 0), sync: max(cmp.Or(c.SyncWait, defaultSyncWait), 0),
 	}
 }
 

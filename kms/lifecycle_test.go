@@ -158,6 +158,20 @@ func TestSuspendedKeyIsDeactivatedWhenItIsEnabledTooLate(t *testing.T) {
 	}
 }
 
+// TestNoWaits: waits that hold by default are switched off by less than zero, to the moment.
+func TestNoWaits(t *testing.T) {
+	h := newHouse(t, func(c *kms.Config) { c.PurgeWait, c.SyncWait = -1, -1 })
+	ref := h.create(t, kms.NewKey{})
+	for range 2 {
+		wantError(t, h.Sync(t.Context(), h.owner, ref), nil)
+	}
+	h.delete(t, ref)
+	key, err := h.Purge(t.Context(), h.purger(), ref)
+	if err != nil || !h.PurgeableFrom(&key).Equal(key.Deleted) {
+		t.Errorf("purging at once: %v, possible from %v", err, h.PurgeableFrom(&key))
+	}
+}
+
 func TestWaits(t *testing.T) {
 	h := newHouse(t, func(c *kms.Config) {
 		c.EnableWait, c.RestoreWait, c.RotationWait = 30*time.Second, 30*time.Second, time.Hour

@@ -30,10 +30,11 @@ type Config struct {
 	// RestoreWait is how long after it was deleted a key cannot be restored. Zero: not at all; IBM's
 	// service waits 30 seconds.
 	RestoreWait time.Duration
-	// PurgeWait is how long after it was deleted a key cannot be purged. Zero means four hours.
+	// PurgeWait is how long after it was deleted a key cannot be purged. Zero means four hours, less than
+	// zero not at all.
 	PurgeWait time.Duration
 	// SyncWait is how long after services were told of a key they cannot be told again only because
-	// somebody asks for it. Zero means one hour.
+	// somebody asks for it. Zero means one hour, less than zero not at all.
 	SyncWait time.Duration
 	// WatchWait is how long Watch waits for a change; zero means 400 milliseconds.
 	WatchWait time.Duration

@@ -6,7 +6,7 @@ import "time"
 // one: what the request asks for, or else the default of the bucket. A legal hold may come beside either.
 func (c *LockConfig) lockFor(asked Lock, now time.Time) (Lock, error) {
 	switch {
-	case c == nil && asked != Lock{}:
+	case c == nil && asked != Lock{Lifted: asked.Lifted}:
 		return Lock{}, ErrNotLockable
 	case c == nil:
 		return Lock{}, nil
@@ -65,7 +65,7 @@ func (l Lock) removal(now time.Time) permission {
 // retain returns the lock with another mode and date, and what it takes to set them; an empty mode
 // removes them. Whoever makes a retention longer, or compliance of governance, takes nothing from it.
 func (l Lock) retain(mode LockMode, until, now time.Time) (Lock, permission, error) {
-	next := Lock{Mode: mode, Until: until, Hold: l.Hold}
+	next := Lock{Mode: mode, Until: until, Hold: l.Hold, Lifted: l.Lifted}
 	if mode == "" && until.IsZero() {
 		return next, l.retained(now), nil
 	}

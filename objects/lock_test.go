@@ -26,6 +26,10 @@ func TestLockOfNewVersion(t *testing.T) {
 		{name: "nothing in a plain bucket"},
 		{name: "mode in a plain bucket", asked: objects.Lock{Mode: objects.Compliance, Until: later}, err: objects.ErrNotLockable},
 		{name: "hold in a plain bucket", asked: objects.Lock{Hold: true}, err: objects.ErrNotLockable},
+		{name: "no hold in a plain bucket", asked: objects.Lock{Lifted: true}},
+		{name: "no hold beside the default", config: days, asked: objects.Lock{Lifted: true}, want: objects.Lock{
+			Mode: objects.Governance, Until: noon.AddDate(0, 0, 3), Lifted: true,
+		}},
 		{name: "nothing without a default", config: &objects.LockConfig{}},
 		{name: "hold without a default", config: &objects.LockConfig{}, asked: objects.Lock{Hold: true}, want: objects.Lock{Hold: true}},
 		{name: "default in days", config: days, want: objects.Lock{Mode: objects.Governance, Until: noon.AddDate(0, 0, 3)}},

@@ -46,14 +46,17 @@ func (s *Service) SetLockRetention(ctx context.Context, who iam.Caller, bucket, 
 	})
 }
 
-// LockHold returns a version for its Object Lock legal hold.
+// LockHold returns a version for its Object Lock legal hold, or ErrNoRetention if there never was one.
 func (s *Service) LockHold(ctx context.Context, who iam.Caller, bucket, key string, v VersionID) (Object, error) {
 	seen, _, err := s.consult(ctx, who, subresource{
 		bucket: bucket, key: key, version: v,
 		action: ActionObjectGetObjectLockLegalHold, versioned: ActionObjectGetObjectLockLegalHoldVersion,
-	}, func(v *visit, _ *Row) error {
-		if v.bucket.Lock == nil {
+	}, func(v *visit, row *Row) error {
+		switch {
+		case v.bucket.Lock == nil:
 			return ErrNotLockable
+		case !row.Lock.Hold && !row.Lock.Lifted:
+			return ErrNoRetention
 		}
 		return nil
 	})
@@ -70,7 +73,7 @@ func (s *Service) SetLockHold(ctx context.Context, who iam.Caller, bucket, key s
 			return ErrNotLockable
 		}
 		v.request("legalHold", on)
-		row.Lock.Hold = on
+		row.Lock.Hold, row.Lock.Lifted = on, !on
 		return nil
 	})
 }

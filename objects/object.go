@@ -99,6 +99,9 @@ type Lock struct {
 	Mode  LockMode  `json:",omitempty"`
 	Until time.Time `json:",omitzero"`
 	Hold  bool      `json:",omitempty"`
+	// Lifted says that a hold was set and lifted, or that whoever made the version said there is none. A
+	// version without either answers that nothing is known of a hold.
+	Lifted bool `json:",omitempty"`
 }
 
 // Retention is what a retention policy (?protection) keeps of an object.

@@ -3,6 +3,7 @@ package objects_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,6 +125,35 @@ func TestSubresources(t *testing.T) {
 	}
 	if _, err := s.LockRetention(ctx, who, "locked", "key", ""); !errors.Is(err, objects.ErrNoRetention) {
 		t.Errorf("without retention: got %v, want ErrNoRetention", err)
+	}
+}
+
+// TestHoldThatWasLiftedIsToldFromNone: who asks for a legal hold hears that it is off only when somebody has said so.
+func TestHoldThatWasLiftedIsToldFromNone(t *testing.T) {
+	s := newStand(t, false)
+	s.configure(t, objects.ActionBucketPutVersioning, objects.SetVersioning(objects.VersioningEnabled))
+	s.configure(t, objects.ActionBucketPutObjectLockConfiguration, objects.SetLock(objects.LockConfig{}))
+	s.put(t, "never", []byte("x"))
+	s.put(t, "lifted", []byte("x"))
+	w := s.write("off")
+	w.Lock.Lifted = true
+	if _, err := s.Put(t.Context(), s.who, w, strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []bool{true, false} {
+		if _, err := s.SetLockHold(t.Context(), s.who, "bucket", "lifted", "", on); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until := s.Clock.Now().Add(time.Hour)
+	if _, err := s.SetLockRetention(t.Context(), s.who, "bucket", "lifted", "", objects.Governance, until, false); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]error{"never": objects.ErrNoRetention, "lifted": nil, "off": nil} {
+		o, err := s.LockHold(t.Context(), s.who, "bucket", key, "")
+		if !errors.Is(err, want) || o.Lock.Hold {
+			t.Errorf("%s: %+v, %v; want %v", key, o.Lock, err, want)
+		}
 	}
 }
 

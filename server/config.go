@@ -21,7 +21,7 @@ import (
 
 // Config is the configuration of a server. The field comments are the manual of
 // the configuration file (YAML; an unknown field is an error). Every zero value
-// works. Secrets are paths to files, never values.
+// works and is the default; what the file itself sets to 0 is none, or refused. Secrets are paths to files, never values.
 type Config struct {
 	// Data is the folder that holds everything the server must not forget. It
 	// is given by the flag --data, never in the file.
@@ -146,7 +146,8 @@ type Audit struct {
 	Witness string `yaml:"witness"`
 }
 
-// Keys holds the waits that Key Protect imposes. Most are off here; zero means the default.
+// Keys holds the waits that Key Protect imposes. Most are off here. In the file 0 is no wait; in a Config, where
+// zero means the default, -1 is.
 type Keys struct {
 	RotationWait time.Duration `yaml:"rotation_wait"` // least time between two rotations of a key; default 0, IBM's is 1h
 	EnableWait   time.Duration `yaml:"enable_wait"`   // least time before a disabled key is enabled; default 0, IBM's is 30s
@@ -200,6 +201,9 @@ func parseConfig(path string, text []byte) (Config, error) {
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return c, fmt.Errorf("configuration %s: only one YAML document may be in it; what follows a line --- would not be used", path)
 	}
+	if err := c.heedZeros(text); err != nil {
+		return c, fmt.Errorf("configuration %s: %w", path, err)
+	}
 	return c, nil
 }
 
@@ -244,7 +248,7 @@ func (c *Config) complete() error {
 		positive("audit.retention_mib", c.Audit.RetentionMiB), positive("audit.segment_mib", c.Audit.SegmentMiB),
 		positive("audit.reserve_mib", c.Audit.ReserveMiB), positive("keys.rotation_wait", int64(c.Keys.RotationWait)),
 		positive("keys.enable_wait", int64(c.Keys.EnableWait)), positive("keys.restore_wait", int64(c.Keys.RestoreWait)),
-		positive("keys.purge_wait", int64(c.Keys.PurgeWait)), positive("keys.sync_wait", int64(c.Keys.SyncWait)),
+		atLeast("keys.purge_wait", none, int64(c.Keys.PurgeWait)), atLeast("keys.sync_wait", none, int64(c.Keys.SyncWait)),
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "text", "json"),
 	)
@@ -333,8 +337,10 @@ func exclusive(a, av, b, bv string) error {
 	return nil
 }
 
-func positive(field string, v int64) error {
-	if v < 0 {
+func positive(field string, v int64) error { return atLeast(field, 0, v) }
+
+func atLeast(field string, least, v int64) error {
+	if v < least {
 		return fmt.Errorf("%s: must not be negative", field)
 	}
 	return nil

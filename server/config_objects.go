@@ -22,7 +22,7 @@ type Objects struct {
 	// nodes at the start: 8 of 12, 4 of 6 or 2 of 3 slices, or copies on fewer than three nodes.
 	Profiles []DispersalProfile `yaml:"profiles"`
 	// EmbedKiB is up to which size content is kept in the database, encrypted but not dispersed, in
-	// place of a file for each slice. Default 64, at most 1024; -1 embeds nothing.
+	// place of a file for each slice. Default 64, at most 1024; 0 in the file, or -1, embeds nothing.
 	EmbedKiB int `yaml:"embed_kib"`
 
 	MaxBuckets  int           `yaml:"max_buckets"`  // of an instance; default 100, as IBM's

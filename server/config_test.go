@@ -50,6 +50,40 @@ func TestConfigRefuses(t *testing.T) {
 	}
 }
 
+// TestZeroIsNoDefault: what a file sets to 0 is none of it, or an error that says where.
+func TestZeroIsNoDefault(t *testing.T) {
+	c, err := parseConfig("c.yaml", []byte("keys: {purge_wait: 0s, sync_wait: 0h0m, rotation_wait: 0s}\nobjects: {embed_kib: 0, name_wait: 0s}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Data = t.TempDir()
+	if err := c.complete(); err != nil {
+		t.Fatal(err)
+	}
+	if c.Keys.PurgeWait >= 0 || c.Keys.SyncWait >= 0 || c.Objects.EmbedKiB >= 0 {
+		t.Errorf("an explicit 0 has become the default: %+v, embed_kib %d", c.Keys, c.Objects.EmbedKiB)
+	}
+	for text, want := range map[string]string{
+		"audit: {retention_days: 0}": "audit.retention_days",
+		"audit: {retention_mib: 0}":  "audit.retention_mib",
+		"audit: {segment_mib: 0}":    "audit.segment_mib",
+		"audit: {reserve_mib: 0x0}":  "audit.reserve_mib",
+		"custody: {master_days: 0}":  "custody.master_days",
+		"custody: {modules: [{name: a}, {name: b, pkcs11: {sessions: 0}}]}": "custody.modules.pkcs11.sessions",
+		"custody: {modules: [{name: b, pkcs11: {cached_keys: 0}}]}":         "custody.modules.pkcs11.cached_keys",
+		"objects: {max_buckets: &none 0}":                                   "objects.max_buckets",
+		"objects: {scrub_mib: 0}":                                           "objects.scrub_mib",
+		"objects: {rebuild_mib: 0}":                                         "objects.rebuild_mib",
+		"objects: {profiles: [{name: a, data: 1, total: 1, write: 0}]}":     "objects.profiles.write",
+		"objects: {key_service: {poll: 0s}}":                                "objects.key_service.poll",
+		"objects: {name_wait: &none 0s, key_service: {poll: *none}}":        "objects.key_service.poll",
+	} {
+		if _, err := parseConfig("c.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want+": must be more than 0") {
+			t.Errorf("%s: %v, want a refusal of %s", text, err, want)
+		}
+	}
+}
+
 func FuzzConfig(f *testing.F) {
 	f.Add([]byte("listen: 127.0.0.1:1\n"))
 	f.Add([]byte("tls: {cert_file: &a x, key_file: *a}\n"))

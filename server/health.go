@@ -23,6 +23,7 @@ type health struct {
 	db      *sqlstore.DB
 	log     *audit.Log
 	rack    *custody.Rack
+	heads   []witness // of the audit log
 	started atomic.Bool
 
 	last atomic.Pointer[ping]
@@ -78,13 +79,20 @@ func moduleHealth(r *custody.Rack) error {
 	return nil
 }
 
-// ready answers /readyz: 200, or 503 with the reason.
+// ready answers /readyz: 200, or 503 with the reason. A witness that keeps nothing is told of and stops
+// no work: what it would notice is a later start with an older copy.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	if err := h.check(r.Context()); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	for _, head := range h.heads {
+		if l := head.lapsed.Load(); l != nil {
+			fmt.Fprintf(w, "warning: the witness %q keeps no head of the audit log since %s; the server's log says why\n",
+				head.label, l.since.UTC().Format(time.RFC3339))
+		}
+	}
 }
 
 // live answers /livez: the process serves.

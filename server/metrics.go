@@ -65,6 +65,21 @@ func (m *metrics) watchMasters(c *masters.Custodian) {
 		}))
 }
 
+// watchWitnesses shows which witnesses keep the heads of the audit log.
+func (m *metrics) watchWitnesses(all []witness) {
+	for _, w := range all {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "strongroom_audit_witness_failing", Help: "1 while a witness does not keep the newest head of the audit log.",
+			ConstLabels: prometheus.Labels{"witness": w.label},
+		}, func() float64 {
+			if w.lapsed.Load() != nil {
+				return 1
+			}
+			return 0
+		}))
+	}
+}
+
 // mastersCollector tells what the last pass of the job has left. It asks nobody.
 type mastersCollector struct {
 	masters *masters.Custodian

@@ -51,7 +51,7 @@ func Open(ctx context.Context, cfg Config, stderr io.Writer) (s *Server, err err
 	if err := c.openAudit(ctx); err != nil {
 		return nil, err
 	}
-	s = &Server{health: &health{db: c.db, log: c.audit, rack: c.rack}}
+	s = &Server{health: &health{db: c.db, log: c.audit, rack: c.rack, heads: c.witnesses}}
 	control, s3mux := new(controlMux), new(httpface.Router)
 	if err := s.listen(ctx, c, control, s3mux); err != nil {
 		return nil, err
@@ -71,6 +71,7 @@ func Open(ctx context.Context, cfg Config, stderr io.Writer) (s *Server, err err
 		c.log.Warn("the crypto module is "+unsealedNotice, "advice", "set custody.key_file or custody.passphrase_file")
 	}
 	s.metrics.watchMasters(s.house.masters)
+	s.metrics.watchWitnesses(c.witnesses)
 	s.metrics.registry.MustRegister(newStorageCollector(s.house.cluster))
 	return s, nil
 }

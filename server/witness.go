@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"strongroom/audit"
@@ -14,7 +15,28 @@ import (
 // the audit log, by the name that the operator reads.
 type witness struct {
 	audit.Witness
-	name string
+	name   string
+	label  string                 // what metrics and probes call it, who are told no path: folder, or module:NAME
+	lapsed *atomic.Pointer[lapse] // nil in it while it keeps what it is given
+}
+
+// lapse is that a witness does not keep what it is given.
+type lapse struct{ since time.Time }
+
+func newWitness(w audit.Witness, name, label string) witness {
+	return witness{w, name, label, new(atomic.Pointer[lapse])}
+}
+
+// keep gives a checkpoint to a witness, and remembers since when it has kept none.
+func (w witness) keep(ctx context.Context, c audit.Checkpoint) error {
+	err := w.Keep(ctx, c)
+	switch {
+	case err == nil:
+		w.lapsed.Store(nil)
+	case w.lapsed.Load() == nil:
+		w.lapsed.Store(&lapse{since: c.Time})
+	}
+	return err
 }
 
 // witnesses opens what the configuration names and what the crypto modules offer.
@@ -24,7 +46,7 @@ func (c *core) openWitnesses() error {
 		if err != nil {
 			return err
 		}
-		c.witnesses = append(c.witnesses, witness{w, "witness folder " + dir})
+		c.witnesses = append(c.witnesses, newWitness(w, "witness folder "+dir, "folder"))
 	}
 	for _, m := range c.rack.Modules() {
 		token, ok := m.(custody.Anchors)
@@ -33,14 +55,14 @@ func (c *core) openWitnesses() error {
 		}
 		w := &tokenWitness{anchors: token, every: tokenEvery}
 		c.onClose(func() error { w.flush(); return nil })
-		c.witnesses = append(c.witnesses, witness{w, fmt.Sprintf("crypto module %q", m.Info().Name)})
+		c.witnesses = append(c.witnesses, newWitness(w, fmt.Sprintf("crypto module %q", m.Info().Name), "module:"+m.Info().Name))
 	}
 	return nil
 }
 
 // witnessed keeps checkpoints in the database, and then shows them to the
-// witnesses. A witness that fails does not stop the log: it is told of, and the
-// next checkpoint says all that this one did.
+// witnesses. A witness that fails does not stop the log: the next checkpoint says
+// all that this one did. It is told of in the log, in the metrics and by the probe.
 type witnessed struct {
 	audit.Anchors
 	witnesses []witness
@@ -53,7 +75,7 @@ func (w witnessed) SaveCheckpoint(ctx context.Context, c audit.Checkpoint) error
 		return err
 	}
 	for _, to := range w.witnesses {
-		if err := to.Keep(ctx, c); err != nil {
+		if err := to.keep(ctx, c); err != nil {
 			w.onError(fmt.Errorf("%s: %w", to.name, err))
 		}
 	}

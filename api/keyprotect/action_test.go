@@ -38,6 +38,19 @@ func TestWrapUnwrapRewrap(t *testing.T) {
 	}
 }
 
+// A decoder that mends texts makes different ones equal, and what they bind open to either.
+func TestAdditionalDataThatIsNoTextIsRefused(t *testing.T) {
+	h := newHouse(t)
+	path := "/keys/" + h.root(t)
+	for _, aad := range []string{"\xff", `\ud800`, `\udfff\ud800`} {
+		h.do(t, "POST", path+"/actions/wrap", `{"aad":["`+aad+`"]}`).want(t, 400, "BAD_BODY_ERR")
+	}
+	r := h.do(t, "POST", path+"/actions/wrap", `{"plaintext":"`+b64("data key")+`","aad":["`+"\ufffd"+`"]}`).want(t, 200, "")
+	body := `{"ciphertext":"` + r.JSON["ciphertext"].(string) + `","aad":["TEXT"]}`
+	h.do(t, "POST", path+"/actions/unwrap", strings.Replace(body, "TEXT", "\xff", 1)).want(t, 400, "BAD_BODY_ERR")
+	h.do(t, "POST", path+"/actions/unwrap", strings.Replace(body, "TEXT", "\ufffd", 1)).want(t, 200, "")
+}
+
 func TestRotateByRepresentationHasNoBody(t *testing.T) {
 	h := newHouse(t)
 	r := h.do(t, "POST", "/keys/"+h.root(t)+"/actions/rotate", "", "Prefer: return=representation").want(t, 204, "")

@@ -129,7 +129,9 @@ func parseLock(h http.Header) (l objects.Lock, err error) {
 		}
 	}
 	switch h.Get("X-Amz-Object-Lock-Legal-Hold") {
-	case "", "OFF":
+	case "":
+	case "OFF":
+		l.Lifted = true
 	case "ON":
 		l.Hold = true
 	default:
@@ -246,8 +248,11 @@ func showLock(h http.Header, l objects.Lock) {
 		h.Set("X-Amz-Object-Lock-Mode", string(l.Mode))
 		h.Set("X-Amz-Object-Lock-Retain-Until-Date", l.Until.UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
-	if l.Hold {
+	switch {
+	case l.Hold:
 		h.Set("X-Amz-Object-Lock-Legal-Hold", "ON")
+	case l.Lifted:
+		h.Set("X-Amz-Object-Lock-Legal-Hold", "OFF")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -117,7 +118,7 @@ func closest(name string, known []string) []string {
 	var near []string
 	for distance := range allowed + 1 {
 		for _, k := range known {
-			if len(near) < most && editDistance(name, strings.ToLower(k)) == distance {
+			if len(near) < most && !slices.Contains(near, k) && editDistance(name, strings.ToLower(k)) == distance {
 				near = append(near, k)
 			}
 		}

@@ -134,10 +134,20 @@ func TestWrongCommandLinesAreUsageErrors(t *testing.T) {
 		"no material":        {[]string{"key", "import", "a"}, []string{"--material-file is required"}},
 		"bad state":          {[]string{"key", "list", "--state", "happy"}, []string{"active, deactivated, destroyed"}},
 		"bad time":           {[]string{"key", "create", "a", "--expires", "soon"}, []string{"no time"}},
-		"no role":            {[]string{"policy", "create", "--for", "x"}, []string{"--role is required"}},
-		"nobody":             {[]string{"policy", "create", "--role", "Reader"}, []string{"for somebody"}},
-		"exclusive":          {[]string{"policy", "list", "--for", "x", "--group", "y"}, []string{"for", "group"}},
-		"unknown profile":    {[]string{"profile", "use", "../x"}, []string{"no name for a profile"}},
+		"data of no text":    {[]string{"key", "wrap", "a", "--aad", "b", "--aad", "c\xff"}, []string{"--aad", "UTF-8"}},
+		"unwrap of no text":  {[]string{"key", "unwrap", "a", "--aad", "\xff", "--ciphertext-file", "-"}, []string{"--aad", "UTF-8"}},
+		"window that is over": {
+			[]string{"policy", "create", "--for", "x", "--role", "Reader", "--service", "kms", "--until", "2020-01-01"},
+			[]string{"--until", "already"},
+		},
+		"window inside out": {
+			[]string{"policy", "create", "--for", "x", "--role", "Reader", "--service", "kms", "--from", "2h", "--until", "1h"},
+			[]string{"--until", "--from"},
+		},
+		"no role":         {[]string{"policy", "create", "--for", "x"}, []string{"--role is required"}},
+		"nobody":          {[]string{"policy", "create", "--role", "Reader"}, []string{"for somebody"}},
+		"exclusive":       {[]string{"policy", "list", "--for", "x", "--group", "y"}, []string{"for", "group"}},
+		"unknown profile": {[]string{"profile", "use", "../x"}, []string{"no name for a profile"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newShell(t, nil).fails(strongroom.ExitUsage, c.texts, c.args...)
@@ -191,7 +201,7 @@ func TestAnswerThatIsNotJSONIsNotQuoted(t *testing.T) {
 }
 
 func TestClosest(t *testing.T) {
-	known := []string{"create", "list", "rotate", "wrap", "unwrap", "rewrap", "delete"}
+	known := []string{"create", "list", "rotate", "wrap", "unwrap", "rewrap", "rewrap", "delete"}
 	for name, want := range map[string][]string{
 		"crate":    {"create"},
 		"wrpa":     {"wrap"},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -331,20 +332,31 @@ func (f *policyFlags) window(p *program, pol *policy) error {
 		Value    string `json:"value"`
 	}
 	var conditions []condition
-	for _, bound := range []struct{ flag, value, operator string }{
-		{"--from", f.from, "dateTimeGreaterThanOrEquals"},
-		{"--until", f.until, "dateTimeLessThanOrEquals"},
+	var from, until time.Time
+	for _, bound := range []struct {
+		flag, value, operator string
+		at                    *time.Time
+	}{
+		{"--from", f.from, "dateTimeGreaterThanOrEquals", &from},
+		{"--until", f.until, "dateTimeLessThanOrEquals", &until},
 	} {
 		if bound.value == "" {
 			continue
 		}
-		at, err := p.futureTime(bound.flag, bound.value)
-		if err != nil {
+		var err error
+		if *bound.at, err = p.flagTime(bound.flag, bound.value, 1); err != nil {
 			return err
 		}
 		// The service wants a numeric zone.
-		at = strings.TrimSuffix(at, "Z") + "+00:00"
+		at := bound.at.Format("2006-01-02T15:04:05") + "+00:00"
 		conditions = append(conditions, condition{"{{environment.attributes.current_date_time}}", bound.operator, at})
+	}
+	switch {
+	case until.IsZero():
+	case until.Before(p.now()):
+		return usageErrorf("--until is %q, which is already over: the policy would never hold", f.until)
+	case until.Before(from):
+		return usageErrorf("--until is before --from: the policy would never hold")
 	}
 	var rule any
 	switch len(conditions) {

@@ -30,12 +30,20 @@ func (p *program) pastTime(flag, s string) (string, error) {
 }
 
 func (p *program) wireTime(flag, s string, sign time.Duration) (string, error) {
-	t, ok := parseTime(s, p.now(), sign)
-	if !ok {
-		return "", withHint(usageErrorf("%s is %q, which is no time", flag, s),
-			"write 2026-12-31T23:59:59Z, 2026-12-31, or a distance from now such as 24h")
+	t, err := p.flagTime(flag, s, sign)
+	if err != nil {
+		return "", err
 	}
 	return t.Format(time.RFC3339), nil
+}
+
+func (p *program) flagTime(flag, s string, sign time.Duration) (time.Time, error) {
+	t, ok := parseTime(s, p.now(), sign)
+	if !ok {
+		return time.Time{}, withHint(usageErrorf("%s is %q, which is no time", flag, s),
+			"write 2026-12-31T23:59:59Z, 2026-12-31, or a distance from now such as 24h")
+	}
+	return t, nil
 }
 
 func sorted(s []string) []string {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -15,8 +17,27 @@ type wrapAnswer struct {
 
 // aadFlag adds the additional authenticated data, which is no secret.
 func aadFlag(cmd *cobra.Command, aad *[]string) {
-	cmd.Flags().StringArrayVar(aad, "aad", nil, "additional data that unwrap must be given again, in the same order; may be given several times")
+	cmd.Flags().Var((*textList)(aad), "aad", "additional data that unwrap must be given again, in the same order; may be given several times")
 }
+
+// textList is the value of a flag that may be given several times. It takes UTF-8 alone: JSON has
+// nothing else, and its encoder would send the same replacement for different bytes.
+type textList []string
+
+// Set implements pflag.Value.
+func (l *textList) Set(s string) error {
+	if !utf8.ValidString(s) {
+		return errors.New("it is no UTF-8 text")
+	}
+	*l = append(*l, s)
+	return nil
+}
+
+// String implements pflag.Value.
+func (l *textList) String() string { return strings.Join(*l, ",") }
+
+// Type implements pflag.Value; it is what the help shows.
+func (l *textList) Type() string { return "stringArray" }
 
 func newKeyWrapCommand(p *program, instance *string) *cobra.Command {
 	var (

@@ -114,6 +114,9 @@ func Decode(body []byte, v any, fields Fields) error {
 	if len(body) == 0 || bytes.Equal(body, []byte("null")) {
 		return nil
 	}
+	if !isUnicode(body) {
+		return ErrBody.On("", "json: a text is not Unicode")
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	if fields == KnownFields {
 		d.DisallowUnknownFields()

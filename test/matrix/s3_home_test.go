@@ -39,6 +39,7 @@ func newHome(w *world, instance string, kind homeKind) *home {
 	h.version = made.Get("X-Amz-Version-Id")
 	if kind == locked {
 		h.must(http.MethodPut, "/{bucket}/{key}?retention", retainBody)
+		h.must(http.MethodPut, "/{bucket}/{key}?legal-hold", noHoldBody)
 	}
 	return h
 }

@@ -36,6 +36,7 @@ const (
 	tagBody      = `<Tagging><TagSet><Tag><Key>kind</Key><Value>confidential</Value></Tag></TagSet></Tagging>`
 	retainBody   = `<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2099-01-01T00:00:00Z</RetainUntilDate></Retention>`
 	holdBody     = `<LegalHold><Status>ON</Status></LegalHold>`
+	noHoldBody   = `<LegalHold><Status>OFF</Status></LegalHold>`
 	logBody      = `<BucketLoggingStatus/>`
 	copiesBody   = `<ReplicationConfiguration><Rule><ID>confidential</ID><Status>Enabled</Status><Priority>1</Priority><Filter></Filter>` +
 		`<DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication>` +
