@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -371,30 +370,37 @@ func TestKeysMoveWhileTheyAreUsed(t *testing.T) {
 	for range 20 {
 		h.create(t, kms.NewKey{})
 	}
+	const workers = 3
 	var (
 		wg    sync.WaitGroup
 		stop  = make(chan struct{})
-		works atomic.Int64
+		began = make(chan struct{}, workers) // each of them sends once
 	)
-	for worker := range 3 {
+	for worker := range workers {
 		wg.Go(func() {
 			for i := 0; ; i++ {
+				err := h.life(worker, i)
+				if i == 0 {
+					began <- struct{}{}
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
 				select {
 				case <-stop:
 					return
 				default:
 				}
-				if err := h.life(worker, i); err != nil {
-					t.Error(err)
-					return
-				}
-				works.Add(1)
 			}
 		})
 	}
+	for range workers {
+		<-began
+	}
 	for from := uint32(1); from <= 3; from++ {
 		to := h.NextMasters(t, "software")
-		for deadline := time.Now().Add(time.Minute); ; {
+		for deadline := time.Now().Add(5 * time.Minute); ; {
 			if _, err := h.MoveKeys(t.Context(), kms.Move{From: from, To: to}); err != nil {
 				t.Fatal(err)
 			}
@@ -412,9 +418,6 @@ func TestKeysMoveWhileTheyAreUsed(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
-	if works.Load() == 0 {
-		t.Error("nothing was done meanwhile")
-	}
 }
 
 // life is that of one key, from its creation to its deletion.

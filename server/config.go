@@ -317,8 +317,8 @@ func origin(field, value string) error {
 		return nil
 	}
 	u, err := url.Parse(value)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
-		return fmt.Errorf("%s: %q is not a URL of scheme and host alone, such as https://keys.example.com", field, value)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+		return fmt.Errorf("%s: %q is not an https URL of scheme and host alone, such as https://keys.example.com", field, value)
 	}
 	return nil
 }

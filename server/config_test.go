@@ -33,6 +33,7 @@ func TestConfigRefuses(t *testing.T) {
 		"two documents":  {"region: eu-de\n---\nlisten: somewhere\n", "only one YAML document"},
 		"address":        {"listen: somewhere\n", "host:port"},
 		"URL with path":  {"public_url: https://keys.example.com/api\n", "public_url"},
+		"plain HTTP":     {"s3_url: http://objects.example.com\n", "s3_url"},
 		"half of a pair": {"tls:\n  cert_file: a.pem\n", "tls.key_file"},
 		"both sealings":  {"custody:\n  key_file: a\n  passphrase_file: b\n", "exclude"},
 		"region":         {"region: 'us:south'\n", "region"},

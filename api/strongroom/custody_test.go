@@ -114,7 +114,7 @@ func TestPurgedKeysAreShreddedWithTheirMasters(t *testing.T) {
 	if got := post("/rotations", map[string]any{}); got != http.StatusCreated {
 		t.Fatalf("rotation: %d", got)
 	}
-	for deadline := time.Now().Add(time.Minute); post("/retirements", map[string]any{"generation": 1}) != http.StatusNoContent; {
+	for deadline := time.Now().Add(5 * time.Minute); post("/retirements", map[string]any{"generation": 1}) != http.StatusNoContent; {
 		if time.Now().After(deadline) {
 			t.Fatal("the masters are not retired")
 		}
@@ -140,7 +140,7 @@ func TestPurgedKeysAreShreddedWithTheirMasters(t *testing.T) {
 	if got := post("/migrations", map[string]any{"module": "other"}); got != http.StatusCreated {
 		t.Fatalf("migration: %d", got)
 	}
-	for deadline := time.Now().Add(time.Minute); post("/retirements", map[string]any{"generation": 2}) != http.StatusNoContent; {
+	for deadline := time.Now().Add(5 * time.Minute); post("/retirements", map[string]any{"generation": 2}) != http.StatusNoContent; {
 		if time.Now().After(deadline) {
 			t.Fatal("the masters are not retired")
 		}

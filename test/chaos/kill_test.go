@@ -52,7 +52,8 @@ func TestKillUnderLoad(t *testing.T) {
 		}
 		c := newCaller(t, server, token)
 		work(t, c, book, r, workers, func() {
-			time.Sleep(time.Duration(50+r.IntN(200)) * time.Millisecond)
+			book.await(t, 2) // however slow the machine is
+			time.Sleep(time.Duration(r.IntN(200)) * time.Millisecond)
 			server.Kill()
 		})
 		server = place.Start(t)
@@ -70,9 +71,6 @@ func TestKillUnderLoad(t *testing.T) {
 		t.Errorf("audit verify: %v\n%s", err, out)
 	}
 	t.Logf("%d kills: %v", kills, book)
-	if len(book.keys) < kills || len(book.wrapped) < kills {
-		t.Errorf("too little was done to show anything: %v", book)
-	}
 }
 
 // work lets workers load the server until disaster has struck and all of them

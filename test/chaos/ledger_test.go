@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"testing"
+	"time"
 )
 
 // ledger is what the server has acknowledged, and what it left in doubt. It is
@@ -136,6 +138,28 @@ func draw[T any](r *rand.Rand, from []T, n int) []T {
 	}
 	r.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
 	return from[:n]
+}
+
+// await waits until so many more keys were made and so many more data keys wrapped.
+func (l *ledger) await(t *testing.T, more int) {
+	t.Helper()
+	keys, wrapped := l.acknowledged()
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		k, w := l.acknowledged()
+		if k >= keys+more && w >= wrapped+more {
+			return
+		}
+		if time.Now().After(deadline) || t.Failed() {
+			t.Errorf("only %d more keys were made and %d more data keys wrapped", k-keys, w-wrapped)
+			return
+		}
+	}
+}
+
+func (l *ledger) acknowledged() (keys, wrapped int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.keys), len(l.wrapped)
 }
 
 func (l *ledger) String() string {

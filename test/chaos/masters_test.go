@@ -98,7 +98,7 @@ func fill(t *testing.T, c *caller, book *ledger, r *rand.Rand, keys int) {
 // retireAll waits until all keys have left the older masters, and retires these.
 func retireAll(t *testing.T, c *caller) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		waiting := 0
 		for _, g := range c.custody(t).Generations {
 			if g.State != "leaving" && g.State != "making" {

@@ -149,6 +149,9 @@ func changeObject(ctx context.Context, s *store, book *objectLedger, on *shelf, 
 	case err != nil:
 		book.count(&book.doubts)
 		return errNoAnswer
+	case a.status == http.StatusServiceUnavailable: // on a machine so busy that storage nodes seem to hang
+		book.count(&book.doubts)
+		return nil
 	case a.status/100 != 2:
 		return fmt.Errorf("writing %s: %d %s", on.key(i), a.status, a.body)
 	}
@@ -180,7 +183,7 @@ func compareObjects(t *testing.T, s *store, book *objectLedger) {
 	t.Helper()
 	for _, on := range book.shelves {
 		for _, i := range on.written() {
-			a, _, err := s.ask(t.Context(), http.MethodGet, on.key(i), nil)
+			a, err := s.read(t.Context(), on.key(i))
 			if err != nil || a.status != http.StatusOK && a.status != http.StatusNotFound {
 				t.Errorf("reading %s: %d %s (%v)", on.key(i), a.status, a.body, err)
 			} else if err := on.found(i, a.body, a.status == http.StatusOK); err != nil {
@@ -238,7 +241,7 @@ func deleteEverything(t *testing.T, s *store, book *objectLedger, buckets []stri
 // wantNoSlices waits until no storage node holds a slice any more.
 func wantNoSlices(t *testing.T, data string) {
 	t.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		left := slicesBelow(t, filepath.Join(data, "nodes"))
 		if len(left) == 0 {
 			return

@@ -110,7 +110,7 @@ func (s *shelf) written() []int {
 func (l *objectLedger) await(t *testing.T, more int) {
 	t.Helper()
 	from := l.acknowledged()
-	for deadline := time.Now().Add(time.Minute); l.acknowledged() < from+more; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); l.acknowledged() < from+more; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) || t.Failed() {
 			t.Errorf("%d changes were acknowledged, and then only %d more", from, l.acknowledged()-from)
 			return

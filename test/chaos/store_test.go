@@ -50,6 +50,16 @@ func (s *store) ask(ctx context.Context, method, path string, body []byte, heade
 	return a, resp.Header, err
 }
 
+// read reads an object, again while the server says that its storage nodes do not answer.
+func (s *store) read(ctx context.Context, path string) (a answer, err error) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		a, _, err = s.ask(ctx, http.MethodGet, path, nil)
+		if err != nil || a.status != http.StatusServiceUnavailable || time.Now().After(deadline) {
+			return a, err
+		}
+	}
+}
+
 // must sends a request that has to be carried out.
 func (s *store) must(t *testing.T, method, path string, body []byte, header ...string) (answer, http.Header) {
 	t.Helper()
@@ -169,7 +179,7 @@ type bucketJob struct {
 // jobsDone waits until no job on a bucket runs any more, and wants none to have failed.
 func (s *store) jobsDone(t *testing.T, bucket string) (done []bucketJob) {
 	t.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		var list struct {
 			Jobs []bucketJob `json:"jobs"`
 		}

@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// patience is what only a broken server exhausts, however busy the machine is.
+const patience = 4 * time.Minute
+
 // withServer builds the program, runs it while do runs, and ends it.
 func withServer(do func() int) (code int, err error) {
 	dir, err := os.MkdirTemp("", "strongroom-clients-")
@@ -60,7 +63,7 @@ func withServer(do func() int) (code int, err error) {
 		}
 	}()
 
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := awaitReady(ctx, filepath.Join(data, "credentials.env")); err != nil {
 		return 0, err
@@ -79,10 +82,10 @@ func stop(p *os.Process, ended <-chan error) error {
 			return fmt.Errorf("the server did not end cleanly: %w", err)
 		}
 		return nil
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		_ = p.Kill()
 		<-ended
-		return errors.New("the server did not end within 30 s of SIGTERM")
+		return fmt.Errorf("the server did not end within %v of SIGTERM", patience)
 	}
 }
 

@@ -334,7 +334,7 @@ func retired(w *world) string {
 	const root = "/strongroom/v1/custody"
 	w.must(http.MethodPost, root+"/rotations", nil, &g)
 	w.must(http.MethodPost, root+"/rotations", nil, nil)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		a := w.r.Send(w.t, rig.Request{
 			Method: http.MethodPost, Path: root + "/retirements", Token: w.owner, Body: rig.JSON(map[string]any{"generation": g.Generation}),
 		})

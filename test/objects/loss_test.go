@@ -59,9 +59,13 @@ func TestLossIsNotNoticed(t *testing.T) {
 					}
 				}
 			}
+			refused := things[1:3]
+			if !soak() { // to give up a node that hangs takes a while
+				refused = refused[:1]
+			}
 			for _, m := range []mode{gone, hung, corrupt} {
 				for _, names := range choices(random, p.total, p.total-p.data+1) {
-					t.Run(fmt.Sprintf("one more is %s %v", m, names), func(t *testing.T) { s.refuse(t, things[1:3], m, names) })
+					t.Run(fmt.Sprintf("one more is %s %v", m, names), func(t *testing.T) { s.refuse(t, refused, m, names) })
 				}
 			}
 		})

@@ -28,7 +28,7 @@ const (
 )
 
 // patience bounds what only a broken server does not finish, however busy the machine is.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // store is the object store of a deployment, with one bucket, as its owner uses it.
 type store struct {
@@ -81,6 +81,9 @@ func (s *store) disperse(c *dispersal.Config) {
 	c.Upkeep.ScrubRate, c.Upkeep.ScrubEvery = 1<<30, 200*time.Millisecond
 	c.Upkeep.Every, c.Upkeep.Monitor = 200*time.Millisecond, 100*time.Millisecond
 	c.Upkeep.MinFree = 1
+	if !soak() { // which has a machine to itself, and measures how soon a read is given up
+		c.Timing.Read, c.Timing.Write = 15*time.Second, time.Minute
+	}
 }
 
 func (s *store) newInstance(t *testing.T, name, plan, target string) string {

@@ -26,15 +26,41 @@ import (
 
 // Limits that only a broken server reaches, however busy the machine is.
 const (
-	startLimit = time.Minute
-	stopLimit  = 30 * time.Second
+	startLimit = 4 * time.Minute
+	stopLimit  = 4 * time.Minute
 )
 
+// shared is the folder of the programs that tests of one process share. Linking one takes longer than
+// many a test.
+const shared = "STRONGROOM_TEST_PROGRAMS"
+
+// Main runs the tests of a package, of which those that build the same program share it. It returns
+// what os.Exit is to be called with.
+func Main(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "strongroom-programs-")
+	if err == nil {
+		err = os.Setenv(shared, folder)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sharing programs:", err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	return m.Run()
+}
+
 // Build builds the program, with tags if any are given, and returns the path of
-// the binary.
+// the binary. Tests that do so do not run in parallel.
 func Build(t *testing.T, tags ...string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "strongroom")
+	folder := os.Getenv(shared)
+	if folder == "" {
+		folder = t.TempDir()
+	}
+	binary := filepath.Join(folder, strings.Join(tags, "-"), "strongroom")
+	if _, err := os.Stat(binary); err == nil {
+		return binary
+	}
 	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", binary, "strongroom/cmd/strongroom")
 	out, err := build.CombinedOutput()
 	if err != nil {
@@ -228,6 +254,12 @@ func (s *Server) Token(t *testing.T) string {
 		t.Fatalf("no token: %s: %s (%v)", resp.Status, body, err)
 	}
 	return answer.Token
+}
+
+// CPU is how long the process has worked. It must have ended.
+func (s *Server) CPU() time.Duration {
+	<-s.ended
+	return s.cmd.ProcessState.UserTime() + s.cmd.ProcessState.SystemTime()
 }
 
 // Kill ends the process without any warning, and waits until it is gone.

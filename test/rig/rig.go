@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"strongroom/dispersal"
 	"strongroom/internal/httpface"
 	"strongroom/server"
 	"strongroom/test/openapi"
@@ -66,6 +67,7 @@ func Start(t *testing.T, change ...func(*server.Config)) *Rig {
 	r := &Rig{Clock: &Clock{}}
 	cfg := server.Config{
 		Data: filepath.Join(t.TempDir(), "data"), Listen: "127.0.0.1:0", S3Listen: "127.0.0.1:0", Now: r.Clock.Now,
+		Disperse: patient,
 	}
 	for _, c := range change {
 		c(&cfg)
@@ -80,6 +82,11 @@ func Start(t *testing.T, change ...func(*server.Config)) *Rig {
 	r.prepare(t, cfg, log)
 	r.serve(t, cfg, log)
 	return r
+}
+
+// patient waits for storage nodes for as long as the folders of a busy machine may need.
+func patient(c *dispersal.Config) {
+	c.Timing.Read, c.Timing.Write, c.Timing.Probe = time.Minute, time.Minute, time.Minute
 }
 
 // prepare makes the folder and both accounts, which takes a server that is not

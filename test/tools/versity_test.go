@@ -18,7 +18,7 @@ import (
 )
 
 // caseLimit ends a case of the suite that hangs.
-const caseLimit = 2 * time.Minute
+const caseLimit = 5 * time.Minute
 
 // versitySample is how many cases there are to each that is run outside of a soak.
 const versitySample = 8
@@ -47,6 +47,14 @@ func testVersity(t *testing.T, binary string) {
 			continue
 		}
 		said, ok := g.run(t, name)
+		// The suite gives each request a few seconds, which is little for a machine that is busy.
+		for range 2 {
+			if ok || !strings.Contains(said, "deadline exceeded") {
+				break
+			}
+			g.sweep(t)
+			said, ok = g.run(t, name)
+		}
 		switch {
 		case ok && pattern != "":
 			t.Errorf("%s passes: it has to leave testdata/versitygw.txt", name)
