@@ -151,6 +151,8 @@ func TestAPIKeyBodiesAreChecked(t *testing.T) {
 		"no name":            {},
 		"long name":          {Name: strings.Repeat("x", 256)},
 		"control characters": {Name: "a\x1b[2J"},
+		"two lines":          {Name: "a\nb"},
+		"escaping text":      {Name: "k", Description: "a\x1b[2J"},
 		"not UTF-8":          {Name: "\xff"},
 		"long description":   {Name: "k", Description: strings.Repeat("x", 1001)},
 		"short value":        {Name: "k", Value: custody.NewSecret([]byte(strong[:31]))},

@@ -323,8 +323,16 @@ func randomHex(size int) string {
 	return hex.EncodeToString(b)
 }
 
-// checkText refuses texts that are too long, not UTF-8 or hold control
-// characters, which have no place in names, logs and terminals.
+// checkName is checkText for a text of one line.
+func checkName(field, name string, limit int, needed bool) error {
+	if strings.ContainsAny(name, "\n\t") {
+		return ErrIdentityInvalid.On(field, "has control characters")
+	}
+	return checkText(field, name, limit, needed)
+}
+
+// checkText refuses texts that are too long, not UTF-8 or hold control characters
+// other than tabs and ends of lines, which have no place in logs and terminals.
 func checkText(field, text string, limit int, needed bool) error {
 	switch {
 	case needed && strings.TrimSpace(text) == "":
