@@ -40,7 +40,7 @@ var (
 	ErrIdentityNotFound = fault.New(fault.NotFound, "there is no such identity, API key or account")
 	ErrIdentityExists   = fault.New(fault.Conflict, "already exists")
 	ErrIdentityTag      = fault.New(fault.Stale, "the entity tag in If-Match is not the current one")
-	ErrIdentityLocked   = fault.New(fault.Conflict, "is locked; unlock it first")
+	ErrIdentityLocked   = fault.New(fault.Conflict, "what is locked cannot be changed or deleted; unlock it first")
 	ErrIdentityOwner    = fault.New(fault.Conflict, "the owner of an account cannot be removed or disabled")
 	ErrIdentityLimit    = fault.New(fault.Conflict, "the limit is reached; remove what is no longer needed")
 	ErrIdentityInvalid  = fault.New(fault.Invalid, "the request is not valid")
