@@ -158,7 +158,7 @@ func TestAPIKeyBodiesAreChecked(t *testing.T) {
 		"short value":        {Name: "k", Value: custody.NewSecret([]byte(strong[:31]))},
 		"poor value":         {Name: "k", Value: custody.NewSecret([]byte(strings.Repeat("a", 44)))},
 		"value with space":   {Name: "k", Value: custody.NewSecret([]byte(strong + " "))},
-		"expired":            {Name: "k", Expires: r.clock.now()},
+		"expired":            {Name: "k", Expires: r.clock.Now()},
 		"unknown leak":       {Name: "k", OnLeak: "explode"},
 	} {
 		_, _, err := r.CreateAPIKey(t.Context(), r.owner, n)
@@ -205,7 +205,7 @@ func TestUsesAreCountedWithoutWriting(t *testing.T) {
 	check := func(when string) {
 		t.Helper()
 		k, err := r.APIKey(t.Context(), r.owner, r.made.Key.ID)
-		if err != nil || k.AuthnCount != 6 || !k.LastAuthn.Equal(r.clock.now()) {
+		if err != nil || k.AuthnCount != 6 || !k.LastAuthn.Equal(r.clock.Now()) {
 			t.Errorf("%s the flush: used %d times, last %v (%v)", when, k.AuthnCount, k.LastAuthn, err)
 		}
 	}
@@ -222,7 +222,7 @@ func TestListsArePaged(t *testing.T) {
 	r := newRig(t)
 	var names []string
 	for i := range 7 {
-		r.clock.advance(time.Second)
+		r.clock.Advance(time.Second)
 		name := fmt.Sprintf("key %d", 9-i)
 		_, _, err := r.CreateAPIKey(t.Context(), r.owner, iam.NewAPIKey{Name: name})
 		must(t, err)
