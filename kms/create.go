@@ -87,9 +87,11 @@ func (s *Service) Create(ctx context.Context, who iam.Caller, ref Ref, n NewKey)
 			return err
 		}
 		first := n.Repeat.first(who, v, string(ringOf(ref)))
-		return s.once(ctx, v, first, func() (err error) {
-			out, err = s.create(ctx, who, v, n, first)
-			return err
+		return s.once(ctx, v, first, func() error {
+			return underNewestMasters(func() (err error) {
+				out, err = s.create(ctx, who, v, n, first)
+				return err
+			})
 		}, func(id KeyID) (err error) {
 			out.Material.Wipe()
 			out, err = s.createdBefore(ctx, v, id)

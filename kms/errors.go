@@ -68,3 +68,7 @@ var (
 	// ErrUnavailable says that the authoritative record could not be read.
 	ErrUnavailable = fault.New(fault.Unavailable, "the key cannot be used at the moment; try again later")
 )
+
+// ErrMastersRetired is an ErrUnavailable: what is to be stored was sealed under masters that have been
+// retired meanwhile. Made anew, it is sealed under newer ones.
+var ErrMastersRetired = ErrUnavailable.On("", "the masters it was sealed under have been retired")

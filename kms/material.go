@@ -67,6 +67,17 @@ func (s *Service) makeVersion(ctx context.Context, at *visit, k *Key, v *Version
 	})
 }
 
+// underNewestMasters makes and stores a version of a key. It is repeated when the masters that the version was
+// sealed under were retired before it was stored.
+func underNewestMasters(do func() error) error {
+	for range tries - 1 {
+		if err := do(); !errors.Is(err, ErrMastersRetired) {
+			return err
+		}
+	}
+	return do()
+}
+
 // withVersion calls do with the handle of a version of a root key.
 func (s *Service) withVersion(ctx context.Context, in Instance, k *Key, v *Version, do func(custody.Handle) error) error {
 	load := func(ctx context.Context) (custody.Handle, error) { return s.loadVersion(ctx, in, k, v) }

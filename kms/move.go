@@ -52,7 +52,7 @@ type MoveStore interface {
 	// order of the instances, behind after.
 	InstanceKeysToMove(ctx context.Context, m Move, after InstanceID, limit int) ([]InstanceKey, error)
 	// MoveInstanceKey adds the key of an instance under k.Generation. It fails with kind Stale when
-	// the instance has its key under that already, or under from no more, and with ErrUnavailable
+	// the instance has its key under that already, or under from no more, and with ErrMastersRetired
 	// when the masters are not in use.
 	MoveInstanceKey(ctx context.Context, from uint32, k InstanceKey) error
 	// VersionsToMove returns versions under m.From, in the order of their places, behind after.

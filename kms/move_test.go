@@ -148,33 +148,66 @@ func (s *staleRecords) Record(ctx ctx, in kms.InstanceID, id kms.KeyID) (kms.Rec
 	return r, err
 }
 
-// TestNothingIsMadeUnderMastersThatWereRetiredMeanwhile is a creation that is overtaken.
+// TestNothingIsMadeUnderMastersThatWereRetiredMeanwhile overtakes what makes versions of keys between the
+// making and the storing.
 func TestNothingIsMadeUnderMastersThatWereRetiredMeanwhile(t *testing.T) {
-	h := newHouse(t)
-	slow := &beforeInsert{Store: h.DB.Keys()}
-	slow.do = func() {
-		h.move(t, kms.Move{From: 1, To: h.NextMasters(t, "software")})
-		h.retire(t)
-	}
-	late := kms.New(h.Config(func(c *kms.Config) { c.Store = slow }))
-	_, err := late.Create(t.Context(), h.owner, h.ref(""), kms.NewKey{Name: "late"})
-	wantError(t, err, kms.ErrUnavailable)
-	if _, err := late.Create(t.Context(), h.owner, h.ref(""), kms.NewKey{Name: "again"}); err != nil {
-		t.Errorf("trying again: %v", err)
+	payload := func() custody.Secret { return custody.RandomSecret(32) }
+	for name, make := range map[string]func(*kms.Service, *house, kms.Ref) (kms.KeyID, error){
+		"create": func(s *kms.Service, h *house, _ kms.Ref) (kms.KeyID, error) {
+			made, err := s.Create(t.Context(), h.owner, h.ref(""), kms.NewKey{Name: "late"})
+			return made.Key.ID, err
+		},
+		"import": func(s *kms.Service, h *house, _ kms.Ref) (kms.KeyID, error) {
+			made, err := s.Create(t.Context(), h.owner, h.ref(""), kms.NewKey{Name: "late", Payload: payload()})
+			return made.Key.ID, err
+		},
+		"rotate": func(s *kms.Service, h *house, ref kms.Ref) (kms.KeyID, error) {
+			return kms.KeyID(ref.Key), s.Rotate(t.Context(), h.owner, ref, kms.NewVersion{Payload: payload()})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			ref := h.create(t, kms.NewKey{Payload: payload()})
+			slow := &beforeVersion{Store: h.DB.Keys()}
+			slow.do = func() {
+				h.move(t, kms.Move{From: 1, To: h.NextMasters(t, "software")})
+				h.retire(t)
+			}
+			id, err := make(kms.New(h.Config(func(c *kms.Config) { c.Store = slow })), h, ref)
+			wantError(t, err, nil)
+			r, err := h.DB.Keys().Record(t.Context(), h.ID, id)
+			if err != nil || r.Versions[0].Generation != 2 {
+				t.Fatalf("%+v, %v; want a version under generation 2", r.Versions, err)
+			}
+			made := h.ref(string(id))
+			if got := h.unwrap(t, made, h.wrap(t, made, "data key")); got != "data key" {
+				t.Errorf("unwraps to %q", got)
+			}
+		})
 	}
 }
 
-type beforeInsert struct {
+// beforeVersion does something before a version of a key is stored for the first time.
+type beforeVersion struct {
 	kms.Store
 	do func()
 }
 
-func (s *beforeInsert) InsertKey(ctx ctx, k kms.Key, v kms.Version, revision int64, ev *audit.Event) error {
-	if s.do != nil {
-		s.do()
+func (s *beforeVersion) once() {
+	if do := s.do; do != nil {
 		s.do = nil
+		do()
 	}
+}
+
+func (s *beforeVersion) InsertKey(ctx ctx, k kms.Key, v kms.Version, revision int64, ev *audit.Event) error {
+	s.once()
 	return s.Store.InsertKey(ctx, k, v, revision, ev)
+}
+
+func (s *beforeVersion) UpdateKey(ctx ctx, k kms.Key, v *kms.Version, ev *audit.Event) error {
+	s.once()
+	return s.Store.UpdateKey(ctx, k, v, ev)
 }
 
 func TestMoveOfOneInstanceLeavesTheOthers(t *testing.T) {

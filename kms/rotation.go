@@ -41,6 +41,10 @@ func (s *Service) Rotate(ctx context.Context, who iam.Caller, ref Ref, n NewVers
 }
 
 func (s *Service) rotate(ctx context.Context, v *visit, n NewVersion) error {
+	return underNewestMasters(func() error { return s.addVersion(ctx, v, n) })
+}
+
+func (s *Service) addVersion(ctx context.Context, v *visit, n NewVersion) error {
 	next := Version{Stamp: Stamp{ID: VersionID(uuid.NewString())}}
 	next.First = n.first.made(v.record.ID, next.ID)
 	v.tell(&v.record.Key, nil)

@@ -47,11 +47,12 @@ type KeyStore interface {
 
 	// InsertKey adds a key at revision 1 with its first version. It fails with kind Stale unless
 	// the instance is active and at the given revision, with ErrRingNotFound when it does not have
-	// the ring, and with ErrAliasTaken when a live key of it has one of the aliases.
+	// the ring, with ErrAliasTaken when a live key of it has one of the aliases, and with
+	// ErrMastersRetired when the instance has no key any more under the generation of the version.
 	InsertKey(ctx context.Context, k Key, v Version, instanceRevision int64, ev *audit.Event) error
 	// UpdateKey writes a key, whose Revision is the one that was read and is increased. It fails
-	// with kind Stale when the stored key has another one, and with ErrRingNotFound and
-	// ErrAliasTaken like InsertKey. A new version is added when v is not nil.
+	// with kind Stale when the stored key has another one, and with ErrRingNotFound, ErrAliasTaken
+	// and ErrMastersRetired like InsertKey. A new version is added when v is not nil.
 	UpdateKey(ctx context.Context, k Key, v *Version, ev *audit.Event) error
 
 	// ListKeys returns the keys that q asks for, in its order.

@@ -307,14 +307,14 @@ func (s *Masters) Unseal(ctx context.Context, module string, ev *audit.Event) er
 	})
 }
 
-// needGeneration returns kms.ErrUnavailable unless keys may be sealed under a generation: its
+// needGeneration returns kms.ErrMastersRetired unless keys may be sealed under a generation: its
 // masters may have been retired since something was sealed under them.
 func (t *tx) needGeneration(ctx context.Context, number uint32) error {
 	var one int
 	err := t.queryRow(ctx, `SELECT 1 FROM master_generations WHERE generation = $1 AND state IN ($2, $3)`,
 		int64(number), string(masters.Current), string(masters.Leaving)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
-		return kms.ErrUnavailable
+		return kms.ErrMastersRetired
 	}
 	return err
 }

@@ -62,7 +62,7 @@ func (s *Keys) MoveVersions(ctx context.Context, from uint32, moved []kms.Stored
 		n = 0
 		for _, v := range moved {
 			if err := t.needInstanceKey(ctx, v.Instance, v.Generation); err != nil {
-				if errors.Is(err, kms.ErrUnavailable) {
+				if errors.Is(err, kms.ErrMastersRetired) {
 					continue // the instance was destroyed
 				}
 				return err

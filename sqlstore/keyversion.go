@@ -63,7 +63,7 @@ func (s *Keys) insertVersion(ctx context.Context, t *tx, k kms.Key, v kms.Versio
 	return s.insertFirst(ctx, t, *v.First)
 }
 
-// needInstanceKey returns kms.ErrUnavailable unless the instance has its key under a generation of
+// needInstanceKey returns kms.ErrMastersRetired unless the instance has its key under a generation of
 // masters: nothing may be added under masters that were retired since it was sealed. Standard keys
 // are under no generation.
 func (t *tx) needInstanceKey(ctx context.Context, in kms.InstanceID, generation uint32) error {
@@ -74,7 +74,7 @@ func (t *tx) needInstanceKey(ctx context.Context, in kms.InstanceID, generation 
 	err := t.queryRow(ctx, `SELECT 1 FROM instance_keys WHERE instance = $1 AND generation = $2`,
 		string(in), int64(generation)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
-		return kms.ErrUnavailable
+		return kms.ErrMastersRetired
 	}
 	return err
 }
