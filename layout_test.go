@@ -81,11 +81,12 @@ var layout = []room{
 	{"internal/httpface", helpers, []string{"audit", "fault"}},
 	{"internal/lease", helpers, nil},
 
+	{"iam/iamtest", outsides, []string{"iam", ground}},
 	{"sqlstore/sqlstoretest", outsides, []string{"sqlstore", "internal/lease"}},
 	{"dispersal/slicestest", outsides, []string{engines, domain, ground, helpers}},
-	{"kms/kmstest", outsides, []string{"sqlstore/sqlstoretest", engines, domain, ground, helpers}},
-	{"objects/objectstest", outsides, []string{"sqlstore/sqlstoretest", engines, domain, ground, helpers}},
-	{"resource/resourcetest", outsides, []string{"sqlstore/sqlstoretest", engines, domain, ground, helpers}},
+	{"kms/kmstest", outsides, []string{"iam/iamtest", "sqlstore/sqlstoretest", engines, domain, ground, helpers}},
+	{"objects/objectstest", outsides, []string{"iam/iamtest", "sqlstore/sqlstoretest", engines, domain, ground, helpers}},
+	{"resource/resourcetest", outsides, []string{"iam/iamtest", "sqlstore/sqlstoretest", engines, domain, ground, helpers}},
 
 	{"objects/storetest", outsides, []string{domain, ground}},
 

@@ -110,12 +110,16 @@ func (c *Cluster) walkFrom(ctx context.Context, state objects.BlobState, after, 
 		if err != nil {
 			return err
 		}
+		full := len(blobs) == page
 		blobs = slices.DeleteFunc(blobs, func(b objects.Blob) bool { return bytes.Compare(b.ID[:], until[:]) > 0 })
 		if len(blobs) == 0 {
 			return nil
 		}
 		if err := together(ctx, blobs, f); err != nil {
 			return err
+		}
+		if !full {
+			return nil
 		}
 		after = blobs[len(blobs)-1].ID
 	}

@@ -82,7 +82,7 @@ const (
 // CreateAccount makes an account with its owner and the owner's first API key.
 // It is for the operator of the server, not for callers of the interfaces.
 func (s *Identities) CreateAccount(ctx context.Context, name string, owner Person) (NewAccount, error) {
-	if err := checkText("name", name, maxName, true); err != nil {
+	if err := checkName("name", name, maxName, true); err != nil {
 		return NewAccount{}, err
 	}
 	user, err := s.newUser(ctx, newAccountID(), NewUser(owner))

@@ -178,7 +178,7 @@ func (s *Identities) drawKey(account AccountID, identity IdentityID, name, descr
 }
 
 func (k APIKey) check(now time.Time) error {
-	if err := checkText("name", k.Name, maxName, true); err != nil {
+	if err := checkName("name", k.Name, maxName, true); err != nil {
 		return err
 	}
 	if err := checkText("description", k.Description, maxDescription, false); err != nil {

@@ -151,12 +151,14 @@ func TestAPIKeyBodiesAreChecked(t *testing.T) {
 		"no name":            {},
 		"long name":          {Name: strings.Repeat("x", 256)},
 		"control characters": {Name: "a\x1b[2J"},
+		"two lines":          {Name: "a\nb"},
+		"escaping text":      {Name: "k", Description: "a\x1b[2J"},
 		"not UTF-8":          {Name: "\xff"},
 		"long description":   {Name: "k", Description: strings.Repeat("x", 1001)},
 		"short value":        {Name: "k", Value: custody.NewSecret([]byte(strong[:31]))},
 		"poor value":         {Name: "k", Value: custody.NewSecret([]byte(strings.Repeat("a", 44)))},
 		"value with space":   {Name: "k", Value: custody.NewSecret([]byte(strong + " "))},
-		"expired":            {Name: "k", Expires: r.clock.now()},
+		"expired":            {Name: "k", Expires: r.clock.Now()},
 		"unknown leak":       {Name: "k", OnLeak: "explode"},
 	} {
 		_, _, err := r.CreateAPIKey(t.Context(), r.owner, n)
@@ -203,7 +205,7 @@ func TestUsesAreCountedWithoutWriting(t *testing.T) {
 	check := func(when string) {
 		t.Helper()
 		k, err := r.APIKey(t.Context(), r.owner, r.made.Key.ID)
-		if err != nil || k.AuthnCount != 6 || !k.LastAuthn.Equal(r.clock.now()) {
+		if err != nil || k.AuthnCount != 6 || !k.LastAuthn.Equal(r.clock.Now()) {
 			t.Errorf("%s the flush: used %d times, last %v (%v)", when, k.AuthnCount, k.LastAuthn, err)
 		}
 	}
@@ -220,7 +222,7 @@ func TestListsArePaged(t *testing.T) {
 	r := newRig(t)
 	var names []string
 	for i := range 7 {
-		r.clock.advance(time.Second)
+		r.clock.Advance(time.Second)
 		name := fmt.Sprintf("key %d", 9-i)
 		_, _, err := r.CreateAPIKey(t.Context(), r.owner, iam.NewAPIKey{Name: name})
 		must(t, err)

@@ -339,7 +339,7 @@ func (g *Group) event(who Caller, action Action) *audit.Event {
 }
 
 func (g *Group) check() error {
-	if checkText("name", g.Name, maxGroupName, true) != nil {
+	if checkName("name", g.Name, maxGroupName, true) != nil {
 		return ErrGroup.On("name", "it needs 1 to 100 characters")
 	}
 	if checkText("description", g.Description, maxGroupText, false) != nil {

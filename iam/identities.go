@@ -40,7 +40,7 @@ var (
 	ErrIdentityNotFound = fault.New(fault.NotFound, "there is no such identity, API key or account")
 	ErrIdentityExists   = fault.New(fault.Conflict, "already exists")
 	ErrIdentityTag      = fault.New(fault.Stale, "the entity tag in If-Match is not the current one")
-	ErrIdentityLocked   = fault.New(fault.Conflict, "is locked; unlock it first")
+	ErrIdentityLocked   = fault.New(fault.Conflict, "what is locked cannot be changed or deleted; unlock it first")
 	ErrIdentityOwner    = fault.New(fault.Conflict, "the owner of an account cannot be removed or disabled")
 	ErrIdentityLimit    = fault.New(fault.Conflict, "the limit is reached; remove what is no longer needed")
 	ErrIdentityInvalid  = fault.New(fault.Invalid, "the request is not valid")
@@ -323,8 +323,16 @@ func randomHex(size int) string {
 	return hex.EncodeToString(b)
 }
 
-// checkText refuses texts that are too long, not UTF-8 or hold control
-// characters, which have no place in names, logs and terminals.
+// checkName is checkText for a text of one line.
+func checkName(field, name string, limit int, needed bool) error {
+	if strings.ContainsAny(name, "\n\t") {
+		return ErrIdentityInvalid.On(field, "has control characters")
+	}
+	return checkText(field, name, limit, needed)
+}
+
+// checkText refuses texts that are too long, not UTF-8 or hold control characters
+// other than tabs and ends of lines, which have no place in logs and terminals.
 func checkText(field, text string, limit int, needed bool) error {
 	switch {
 	case needed && strings.TrimSpace(text) == "":

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -16,6 +15,7 @@ import (
 	"strongroom/custody/software"
 	"strongroom/fault"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/internal/lease"
 	"strongroom/sqlstore"
 	"strongroom/sqlstore/sqlstoretest"
@@ -29,27 +29,9 @@ type rig struct {
 	path   string // of the database
 	events *events
 	grants *grants
-	clock  *clock
+	clock  *iamtest.Clock
 	made   iam.NewAccount
 	owner  iam.Caller
-}
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
 }
 
 // events is a Recorder in memory. It may be told to fail.
@@ -125,14 +107,14 @@ func newRigWith(tb testing.TB, cfg iam.IdentitiesConfig) *rig {
 	dir := tb.TempDir()
 	r := &rig{
 		path: filepath.Join(dir, "data.db"), events: &events{}, grants: &grants{},
-		clock: &clock{at: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)},
+		clock: iamtest.NewClock(),
 	}
 	hub := lease.Always()
-	r.db = sqlstoretest.Open(tb, sqlstore.Options{Path: r.path, Hub: hub, Now: r.clock.now})
+	r.db = sqlstoretest.Open(tb, sqlstore.Options{Path: r.path, Hub: hub, Now: r.clock.Now})
 
 	cfg.Store, cfg.Vault, cfg.Pepper, cfg.Hub = r.db.Identities(), newVault(tb, dir), custody.RandomSecret(32), hub
 	cfg.Decider, cfg.Recorder, cfg.Issuer = r.grants, r.events, issuer
-	cfg.Now, cfg.Log = r.clock.now, slog.New(slog.DiscardHandler)
+	cfg.Now, cfg.Log = r.clock.Now, slog.New(slog.DiscardHandler)
 	r.Identities = iam.NewIdentities(cfg)
 
 	var err error

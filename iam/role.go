@@ -322,7 +322,7 @@ func (r *CustomRole) check() error {
 	if !roleName.MatchString(r.Name) {
 		return ErrRole.On("name", "it must be a capital letter and up to 29 letters and digits")
 	}
-	if checkText("display_name", r.DisplayName, maxRoleDisplay, true) != nil ||
+	if checkName("display_name", r.DisplayName, maxRoleDisplay, true) != nil ||
 		checkText("description", r.Description, maxRoleText, false) != nil {
 		return ErrRole.On("display_name", "display_name needs 1 to 50 characters, and description has at most 250")
 	}

@@ -135,7 +135,7 @@ func (s *Identities) CreateServiceID(ctx context.Context, who Caller, n NewServi
 
 func (v ServiceIdentity) check() error {
 	const maxInstances = 10
-	if err := checkText("name", v.Name, maxName, true); err != nil {
+	if err := checkName("name", v.Name, maxName, true); err != nil {
 		return err
 	}
 	if err := checkText("description", v.Description, maxDescription, false); err != nil {

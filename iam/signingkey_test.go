@@ -37,7 +37,7 @@ func TestRotationKeepsTheOldKeyForADay(t *testing.T) {
 			t.Errorf("served are %v, the new one is %s", kids, kid)
 		}
 	}
-	r.clock.advance(24 * time.Hour)
+	r.clock.Advance(24 * time.Hour)
 	if kids := served(t, r); len(kids) != 1 || kids[0] != kid {
 		t.Errorf("after a day served are %v", kids)
 	}
@@ -45,7 +45,7 @@ func TestRotationKeepsTheOldKeyForADay(t *testing.T) {
 	if kids := served(t, r); len(kids) != 1 || kids[0] != kid {
 		t.Errorf("after the look served are %v", kids)
 	}
-	r.clock.advance(90 * 24 * time.Hour)
+	r.clock.Advance(90 * 24 * time.Hour)
 	must(t, r.RotateSigningKeyIfDue(ctx))
 	if kids := served(t, r); len(kids) != 2 || kids[0] == kid {
 		t.Errorf("after 90 days served are %v", kids)

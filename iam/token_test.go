@@ -65,7 +65,7 @@ func TestClaims(t *testing.T) {
 		t.Errorf("jti is %v", said["jti"])
 	}
 	delete(said, "jti")
-	now := float64(r.clock.now().Unix())
+	now := float64(r.clock.Now().Unix())
 	want := map[string]any{
 		"iam_id": string(v.Identity()), "id": string(v.Identity()), "realmid": "iam", "identifier": string(v.ID),
 		"sub": string(v.ID), "sub_type": "ServiceId", "name": "robot", "unique_instance_crns": []any{v.Instances[0]},
@@ -162,10 +162,10 @@ func TestWithdrawalIsImmediate(t *testing.T) {
 
 func TestTokensOfExpiredKeyAreRefused(t *testing.T) {
 	r := newRig(t)
-	k, value, err := r.CreateAPIKey(t.Context(), r.owner, iam.NewAPIKey{Name: "brief", Expires: r.clock.now().Add(time.Minute)})
+	k, value, err := r.CreateAPIKey(t.Context(), r.owner, iam.NewAPIKey{Name: "brief", Expires: r.clock.Now().Add(time.Minute)})
 	must(t, err)
 	token := r.token(t, value)
-	r.clock.advance(time.Minute)
+	r.clock.Advance(time.Minute)
 	_, err = r.Authenticate(t.Context(), token, nil)
 	wants(t, err, iam.ErrUnauthenticated)
 	_, err = r.TokenForAPIKey(t.Context(), iam.ClientNone, string(value.Reveal()), trail())
@@ -182,7 +182,7 @@ func TestRememberedTokenEndsWithItsLife(t *testing.T) {
 		wait time.Duration
 		good bool
 	}{{0, true}, {iam.TokenLife - time.Second, true}, {time.Second, false}} {
-		r.clock.advance(c.wait)
+		r.clock.Advance(c.wait)
 		if _, err := r.Authenticate(t.Context(), token, nil); (err == nil) != c.good {
 			t.Errorf("after another %v: %v", c.wait, err)
 		}
@@ -220,7 +220,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","kid":"`+kid+`"}`)) + "." +
 		base64.RawURLEncoding.EncodeToString(body) + "."
 	valid := r.Sign(t, good)
-	now := r.clock.now().Unix()
+	now := r.clock.Now().Unix()
 	if _, err := r.Authenticate(t.Context(), valid, nil); err != nil {
 		t.Fatal("the token that the others are made of:", err)
 	}
@@ -274,11 +274,11 @@ func TestForgedTokensAreRefused(t *testing.T) {
 func TestSameTokenIsGivenWhileItIsFresh(t *testing.T) {
 	r := newRig(t)
 	first := r.token(t, r.made.APIKey)
-	r.clock.advance(5 * time.Minute)
+	r.clock.Advance(5 * time.Minute)
 	if r.token(t, r.made.APIKey) != first {
 		t.Error("another token within five minutes")
 	}
-	r.clock.advance(6 * time.Minute)
+	r.clock.Advance(6 * time.Minute)
 	if r.token(t, r.made.APIKey) == first {
 		t.Error("the same token with less than 50 minutes left")
 	}
@@ -302,7 +302,7 @@ func TestRefreshTokens(t *testing.T) {
 	}
 	first, err := r.TokenForAPIKey(ctx, iam.ClientCLI, value, trail())
 	must(t, err)
-	r.clock.advance(time.Hour)
+	r.clock.Advance(time.Hour)
 	second, err := r.TokenForRefresh(ctx, iam.ClientCLI, first.Refresh, "", trail())
 	must(t, err)
 	if second.Refresh == "" || second.Refresh == first.Refresh {
@@ -314,7 +314,7 @@ func TestRefreshTokens(t *testing.T) {
 	_, err = r.TokenForRefresh(ctx, iam.ClientCLI, first.Refresh, "", trail())
 	must(t, err) // the old one stays good
 
-	r.clock.advance(71 * time.Hour)
+	r.clock.Advance(71 * time.Hour)
 	damaged := []byte(second.Refresh)
 	damaged[len(damaged)/2] ^= 1
 	for name, c := range map[string]struct {
@@ -460,7 +460,7 @@ func FuzzAuthenticate(f *testing.F) {
 
 func FuzzRefreshToken(f *testing.F) {
 	r := newRig(f)
-	good, err := r.SealRefresh(context.Background(), r.made.Key, iam.ClientCLI, r.clock.now().Add(time.Hour))
+	good, err := r.SealRefresh(context.Background(), r.made.Key, iam.ClientCLI, r.clock.Now().Add(time.Hour))
 	must(f, err)
 	for _, seed := range []string{good, "", "sr1.", good[4:], good + "A", "sr1.AAAA", strings.Repeat("A", 3000)} {
 		f.Add(seed)

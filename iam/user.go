@@ -82,10 +82,10 @@ func (s *Identities) newUser(ctx context.Context, account AccountID, n NewUser) 
 	if err != nil {
 		return User{}, err
 	}
-	if err := checkText("first_name", n.FirstName, maxName, false); err != nil {
+	if err := checkName("first_name", n.FirstName, maxName, false); err != nil {
 		return User{}, err
 	}
-	if err := checkText("last_name", n.LastName, maxName, false); err != nil {
+	if err := checkName("last_name", n.LastName, maxName, false); err != nil {
 		return User{}, err
 	}
 	id, err := s.store.Person(ctx, email, newUserIdentity())
@@ -106,7 +106,7 @@ func checkEmail(address string) (string, error) {
 	if err != nil || a.Address != address || len(address) > limit {
 		return "", ErrIdentityInvalid.On("email", "is not an e-mail address")
 	}
-	if err := checkText("email", address, limit, true); err != nil {
+	if err := checkName("email", address, limit, true); err != nil {
 		return "", err
 	}
 	return strings.ToLower(address), nil
@@ -215,13 +215,13 @@ func (s *Identities) UpdateUser(ctx context.Context, who Caller, account Account
 
 func (c UserChange) apply(u *User) error {
 	if c.FirstName != nil {
-		if err := checkText("firstname", *c.FirstName, maxName, false); err != nil {
+		if err := checkName("firstname", *c.FirstName, maxName, false); err != nil {
 			return err
 		}
 		u.FirstName = *c.FirstName
 	}
 	if c.LastName != nil {
-		if err := checkText("lastname", *c.LastName, maxName, false); err != nil {
+		if err := checkName("lastname", *c.LastName, maxName, false); err != nil {
 			return err
 		}
 		u.LastName = *c.LastName

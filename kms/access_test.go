@@ -6,6 +6,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -22,12 +23,12 @@ func TestNobodyReachesWhatIsNotTheirs(t *testing.T) {
 	ref, sibling := h.create(t, kms.NewKey{Aliases: []string{"mine"}}), h.create(t, kms.NewKey{})
 	wrapped := h.wrap(t, ref, "data key")
 
-	stranger := kmstest.Caller("fedcba9876543210fedcba9876543210", "stranger")
+	stranger := iamtest.Caller("fedcba9876543210fedcba9876543210", "stranger")
 	stranger.Owner = true
-	colleague := kmstest.Caller(account, "colleague")
-	neighbour := kmstest.Caller(account, "neighbour")
+	colleague := iamtest.Caller(account, "colleague")
+	neighbour := iamtest.Caller(account, "neighbour")
 	h.Access.Grant(kmstest.Grant{Identity: neighbour.Identity, Account: account, Instance: h.ID, Key: sibling.Key, Actions: everything})
-	elsewhere := kmstest.Caller(account, "elsewhere")
+	elsewhere := iamtest.Caller(account, "elsewhere")
 	h.Access.Grant(kmstest.Grant{Identity: elsewhere.Identity, Account: account, Instance: h.ID, Ring: "team-a", Actions: everything})
 
 	absent := "00000000-0000-4000-8000-000000000000"
@@ -71,7 +72,7 @@ func TestNobodyReachesWhatIsNotTheirs(t *testing.T) {
 func TestRevokedAccessEndsAtOnce(t *testing.T) {
 	h := newHouse(t)
 	ref := h.create(t, kms.NewKey{})
-	who := kmstest.Caller(account, "user")
+	who := iamtest.Caller(account, "user")
 	h.Access.Grant(kmstest.Grant{Identity: who.Identity, Account: account, Instance: h.ID, Actions: everything})
 	_, err := h.Wrap(t.Context(), who, ref, secret("x"), nil)
 	wantError(t, err, nil)

@@ -7,6 +7,7 @@ import (
 
 	"strongroom/custody"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -66,7 +67,7 @@ func TestBatchHasAnOutcomeAndAnEventForEachItem(t *testing.T) {
 func TestBatchFailsAsAWholeForItsKey(t *testing.T) {
 	h := newHouse(t)
 	ref, standard := h.create(t, kms.NewKey{}), h.create(t, kms.NewKey{Extractable: true})
-	nobody := kmstest.Caller(account, "nobody")
+	nobody := iamtest.Caller(account, "nobody")
 	for name, c := range map[string]struct {
 		who   iam.Caller
 		ref   kms.Ref
@@ -127,7 +128,7 @@ func TestTransferBatchGoesOnPastOtherKeys(t *testing.T) {
 		t.Errorf("transferred: %q", got)
 	}
 
-	clerk := kmstest.Caller(account, "clerk")
+	clerk := iamtest.Caller(account, "clerk")
 	h.Access.Grant(kmstest.Grant{Identity: clerk.Identity, Account: account, Instance: h.ID, Actions: []iam.Action{kms.ActionRewrap, kms.ActionWrap}})
 	if out, err := h.TransferBatch(t.Context(), clerk, from, items); !errors.Is(err, iam.ErrForbidden) || out != nil {
 		t.Errorf("who may not unwrap: %d outcomes, %v", len(out), err)

@@ -9,8 +9,8 @@ import (
 
 	"strongroom/crn"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
-	"strongroom/kms/kmstest"
 )
 
 func (h *house) census(t testing.TB, ref kms.Ref) []kms.VersionCensus {
@@ -25,7 +25,7 @@ func (h *house) census(t testing.TB, ref kms.Ref) []kms.VersionCensus {
 func TestCensusTellsTheLastUseOfEachVersion(t *testing.T) {
 	h := newHouse(t)
 	ref := h.create(t, kms.NewKey{})
-	other := kmstest.Caller(account, "other")
+	other := iamtest.Caller(account, "other")
 	other.Owner = true
 	wrapped := h.wrap(t, ref, "data key")
 	first := h.Clock.Now()

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -53,7 +54,7 @@ func TestTransferNeedsToUnwrap(t *testing.T) {
 	h := newHouse(t)
 	from, to := h.create(t, kms.NewKey{}), h.create(t, kms.NewKey{})
 	wrapped := h.wrap(t, from, "data key")
-	clerk := kmstest.Caller(account, "clerk")
+	clerk := iamtest.Caller(account, "clerk")
 	grant := func(key kms.Ref, actions ...string) {
 		g := kmstest.Grant{Identity: clerk.Identity, Account: account, Instance: h.ID, Key: key.Key}
 		for _, a := range actions {

@@ -8,8 +8,8 @@ import (
 
 	"strongroom/audit"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
-	"strongroom/kms/kmstest"
 )
 
 // committed returns the events of changes that wait for the log.
@@ -56,7 +56,7 @@ func TestUsesAreRecorded(t *testing.T) {
 		t.Errorf("%+v", ev)
 	}
 	before := h.Log.Len()
-	stranger := kmstest.Caller(account, "stranger")
+	stranger := iamtest.Caller(account, "stranger")
 	_, err := h.Unwrap(t.Context(), stranger, ref, wrapped, nil)
 	wantError(t, err, iam.ErrForbidden)
 	ev = h.Log.Last()

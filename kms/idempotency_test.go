@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
-	"strongroom/kms/kmstest"
 )
 
 func repeat(key, body string) *kms.Repeat {
@@ -46,7 +46,7 @@ func TestRepeatedCreationReturnsTheFirstKey(t *testing.T) {
 
 func TestRepeatsAreOfOneCallerAndInstance(t *testing.T) {
 	h := newHouse(t)
-	other := kmstest.Caller(account, "other")
+	other := iamtest.Caller(account, "other")
 	other.Owner = true
 	there := kms.Ref{Instance: h.NewInstance(t, account).ID}
 	n := kms.NewKey{Name: "key", Repeat: repeat("k", "a")}

@@ -13,8 +13,8 @@ import (
 
 	"strongroom/custody"
 	"strongroom/custody/software"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
-	"strongroom/kms/kmstest"
 )
 
 // sharedModule is a crypto module for all tests with import tokens, as a transport key takes
@@ -187,7 +187,7 @@ func TestImportTokensAreOfOneInstance(t *testing.T) {
 	wantError(t, err, kms.ErrImportTokenExpired)
 	_, err = h.ImportToken(t.Context(), h.owner, there)
 	wantError(t, err, kms.ErrNoImportToken)
-	stranger := kmstest.Caller("ffffffffffffffffffffffffffffffff", "stranger")
+	stranger := iamtest.Caller("ffffffffffffffffffffffffffffffff", "stranger")
 	stranger.Owner = true
 	if _, err := h.ImportToken(t.Context(), stranger, h.ref("")); err == nil {
 		t.Error("a stranger was given the token")

@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"strongroom/fault"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
-	"strongroom/kms/kmstest"
 )
 
 func TestPrepareInstanceMayBeRepeated(t *testing.T) {
@@ -91,7 +91,7 @@ func TestMovedRowsDoNotOpen(t *testing.T) {
 			}
 			h.Exec(t, statement)
 			restarted := kms.New(h.Config())
-			who := kmstest.Caller(account, "owner")
+			who := iamtest.Caller(account, "owner")
 			who.Owner = true
 			if u, err := restarted.Unwrap(t.Context(), who, h.ref("victim"), wrapped, nil); err == nil {
 				t.Errorf("unwrapped %d bytes", u.Plaintext.Len())

@@ -9,6 +9,7 @@ import (
 
 	"strongroom/custody"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -24,7 +25,7 @@ type house struct {
 
 func newHouse(t testing.TB, configure ...func(*kms.Config)) *house {
 	t.Helper()
-	h := &house{Rig: kmstest.New(t, configure...), owner: kmstest.Caller(account, "owner")}
+	h := &house{Rig: kmstest.New(t, configure...), owner: iamtest.Caller(account, "owner")}
 	h.owner.Owner = true
 	h.Instance = h.NewInstance(t, account)
 	return h

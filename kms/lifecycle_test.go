@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -34,7 +35,7 @@ func (h *house) delete(t testing.TB, ref kms.Ref) {
 
 // purger may purge keys, which even owners may not by themselves.
 func (h *house) purger() iam.Caller {
-	who := kmstest.Caller(account, "purger")
+	who := iamtest.Caller(account, "purger")
 	h.Access.Grant(kmstest.Grant{Identity: who.Identity, Account: account, Instance: h.ID, Actions: []iam.Action{kms.ActionPurge}})
 	return who
 }
@@ -288,7 +289,7 @@ func TestPurgeTakesItsOwnRoleAndLeavesNothing(t *testing.T) {
 	wantError(t, h.Rotate(t.Context(), h.owner, ref, kms.NewVersion{}), nil)
 	h.delete(t, ref)
 	h.Clock.Advance(5 * time.Hour)
-	manager := kmstest.Caller(account, "manager")
+	manager := iamtest.Caller(account, "manager")
 	h.Access.Grant(kmstest.Grant{Identity: manager.Identity, Account: account, Instance: h.ID, Actions: []iam.Action{kms.ActionDelete}})
 	_, err := h.Purge(t.Context(), manager, ref)
 	wantError(t, err, iam.ErrForbidden)

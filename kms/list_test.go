@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -164,7 +165,7 @@ func TestListShowsWhatTheCallerMaySee(t *testing.T) {
 	}
 	grant := kmstest.Grant{Account: account, Instance: h.ID, Actions: []iam.Action{kms.ActionList, kms.ActionHead}}
 
-	nobody := kmstest.Caller(account, "nobody")
+	nobody := iamtest.Caller(account, "nobody")
 	_, err := list(nobody)
 	wantError(t, err, iam.ErrForbidden)
 
@@ -178,7 +179,7 @@ func TestListShowsWhatTheCallerMaySee(t *testing.T) {
 		"other ring":  {ring: "team-a", want: []string{}},
 		"all":         {want: []string{"mine", "other"}},
 	} {
-		who := kmstest.Caller(account, name)
+		who := iamtest.Caller(account, name)
 		g := grant
 		g.Identity, g.Ring, g.Key = who.Identity, c.ring, c.key
 		h.Access.Grant(g)

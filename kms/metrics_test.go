@@ -10,6 +10,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -109,9 +110,9 @@ func TestMetricsAreShownToWhoManagesTheInstance(t *testing.T) {
 	here, elsewhere := "kms.secrets.read 200", "kms.secrets.read 200 elsewhere"
 	one := figure{1, time.Millisecond}
 
-	stranger := kmstest.Caller("fedcba9876543210fedcba9876543210", "stranger")
+	stranger := iamtest.Caller("fedcba9876543210fedcba9876543210", "stranger")
 	stranger.Owner = true
-	viewer, user := kmstest.Caller(account, "viewer"), kmstest.Caller(account, "user")
+	viewer, user := iamtest.Caller(account, "viewer"), iamtest.Caller(account, "user")
 	h.Access.Grant(kmstest.Grant{
 		Identity: viewer.Identity, Account: account, Instance: second.ID, Actions: []iam.Action{kms.ActionMetrics},
 	})

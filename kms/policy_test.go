@@ -7,8 +7,8 @@ import (
 
 	"strongroom/custody"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
-	"strongroom/kms/kmstest"
 )
 
 const reader = "crn:v1:bluemix:public:iam::::serviceRole:Reader"
@@ -25,7 +25,7 @@ func TestRealPolicies(t *testing.T) {
 	wrapped := h.wrap(t, refs[0], "data key")
 	slices.SortFunc(refs, func(a, b kms.Ref) int { return strings.Compare(a.Key, b.Key) })
 
-	who := kmstest.Caller(account, "user-1")
+	who := iamtest.Caller(account, "user-1")
 	for _, pattern := range []string{refs[3].Key[:12] + "*", "????????-" + refs[7].Key[9:13] + "-*" + refs[7].Key[30:]} {
 		_, err := access.CreatePolicy(t.Context(), h.owner, iam.Policy{
 			Account: account, Type: iam.PolicyAccess, Roles: []string{reader},
@@ -73,7 +73,7 @@ func TestRealPolicies(t *testing.T) {
 	}
 	_, err := h.Metadata(t.Context(), who, h.ref("absent"))
 	wantError(t, err, iam.ErrForbidden)
-	_, err = h.Unwrap(t.Context(), kmstest.Caller(account, "user-2"), refs[0], wrapped, nil)
+	_, err = h.Unwrap(t.Context(), iamtest.Caller(account, "user-2"), refs[0], wrapped, nil)
 	wantError(t, err, iam.ErrForbidden)
 
 	before := h.DB.Statements()

@@ -7,8 +7,8 @@ import (
 
 	"strongroom/fault"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
-	"strongroom/kms/kmstest"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -210,7 +210,7 @@ func TestFromWhereRequestsMayCome(t *testing.T) {
 	ref := h.create(t, kms.NewKey{})
 	outside := h.owner
 	from := func(address string) error {
-		outside.Trail = kmstest.Caller(account, "x").Trail
+		outside.Trail = iamtest.Caller(account, "x").Trail
 		outside.Trail.Address = address
 		_, err := h.Metadata(t.Context(), outside, ref)
 		_, _, lerr := h.List(t.Context(), outside, h.ref(""), kms.ListRequest{States: anyState, Limit: 1})
@@ -231,7 +231,7 @@ func TestFromWhereRequestsMayCome(t *testing.T) {
 		wantError(t, from(address), want)
 	}
 	service := h.owner
-	service.Kind, service.Trail = iam.KindInstance, kmstest.Caller(account, "x").Trail
+	service.Kind, service.Trail = iam.KindInstance, iamtest.Caller(account, "x").Trail
 	service.Trail.Address = "203.0.113.1"
 	_, err := h.Metadata(t.Context(), service, ref)
 	wantError(t, err, nil)
@@ -239,7 +239,7 @@ func TestFromWhereRequestsMayCome(t *testing.T) {
 	set(kms.InstanceRule{Type: kms.InstanceIP},
 		kms.InstanceRule{Type: kms.InstanceNetwork, Enabled: true, Network: kms.PublicAndPrivate})
 	wantError(t, from("203.0.113.1"), nil)
-	inside := kmstest.Caller(account, "x")
+	inside := iamtest.Caller(account, "x")
 	inside.Owner, inside.Trail.Address = true, "10.1.2.3"
 	set(kms.InstanceRule{Type: kms.InstanceNetwork, Enabled: true, Network: kms.PrivateOnly})
 	for address, want := range map[string]error{

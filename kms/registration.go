@@ -82,8 +82,13 @@ const (
 )
 
 func (f RegistrationFields) check() error {
-	if f.Description != nil && utf8.RuneCountInString(*f.Description) > maxRegistrationText {
-		return ErrField.On("description", "a text of at most 240 characters")
+	if f.Description != nil {
+		if utf8.RuneCountInString(*f.Description) > maxRegistrationText {
+			return ErrField.On("description", "a text of at most 240 characters")
+		}
+		if err := checkDescription(*f.Description); err != nil {
+			return err
+		}
 	}
 	if f.Metadata != nil && len(*f.Metadata) > maxRegistrationMetadata {
 		return ErrField.On("registrationMetadata", "a text of at most 8192 bytes")

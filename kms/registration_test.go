@@ -8,6 +8,7 @@ import (
 	"strongroom/audit"
 	"strongroom/crn"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -198,14 +199,14 @@ func TestRegistrationsAreListedAsAskedFor(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 
-	member := kmstest.Caller(account, "member")
+	member := iamtest.Caller(account, "member")
 	h.Access.Grant(kmstest.Grant{
 		Identity: member.Identity, Account: account, Instance: h.ID, Ring: "team-a", Actions: []iam.Action{kms.ActionRegistrationList},
 	})
 	if got := resources(t, h, member, h.ref(""), kms.RegistrationQuery{}); len(got) != 1 && len(got) != 3 {
 		t.Errorf("the member of a ring sees %v", got)
 	}
-	_, _, err = h.Registrations(t.Context(), kmstest.Caller(account, "nobody"), h.ref(""), kms.RegistrationQuery{Limit: 10})
+	_, _, err = h.Registrations(t.Context(), iamtest.Caller(account, "nobody"), h.ref(""), kms.RegistrationQuery{Limit: 10})
 	wantError(t, err, iam.ErrForbidden)
 }
 

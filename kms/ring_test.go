@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -99,7 +100,7 @@ func TestRingWithKeysIsNotDeleted(t *testing.T) {
 	wantError(t, err, nil)
 	wantError(t, h.DeleteRing(t.Context(), h.owner, h.ID, "team-a", false), kms.ErrRingNotEmpty)
 
-	mover := kmstest.Caller(account, "mover")
+	mover := iamtest.Caller(account, "mover")
 	h.Access.Grant(kmstest.Grant{Identity: mover.Identity, Account: account, Instance: h.ID, Actions: []iam.Action{kms.ActionRingDelete}})
 	wantError(t, h.DeleteRing(t.Context(), mover, h.ID, "team-a", true), kms.ErrRingNotEmpty) // may not move keys
 
@@ -133,7 +134,7 @@ func TestMovedKeyIsInItsNewRingAtOnce(t *testing.T) {
 	h.newRing(t, "team-a")
 	h.newRing(t, "team-b")
 	ref := h.ringKey(t, "team-a", "mine")
-	member := kmstest.Caller(account, "member")
+	member := iamtest.Caller(account, "member")
 	h.Access.Grant(kmstest.Grant{
 		Identity: member.Identity, Account: account, Instance: h.ID, Ring: "team-a",
 		Actions: []iam.Action{kms.ActionMetadata, kms.ActionPatch, kms.ActionList},
@@ -174,7 +175,7 @@ func TestGrantForOneKeyDoesNotMoveIt(t *testing.T) {
 	h := newHouse(t)
 	h.newRing(t, "team-a")
 	ref := h.create(t, kms.NewKey{})
-	holder := kmstest.Caller(account, "holder")
+	holder := iamtest.Caller(account, "holder")
 	h.Access.Grant(kmstest.Grant{
 		Identity: holder.Identity, Account: account, Instance: h.ID, Key: ref.Key, Actions: []iam.Action{kms.ActionPatch},
 	})

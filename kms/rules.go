@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -35,11 +36,23 @@ func (n NewKey) check(now time.Time) error {
 }
 
 func (n NewKey) checkNames(time.Time) error {
-	if !lengthBetween(n.Name, 2, 90) {
+	switch {
+	case !lengthBetween(n.Name, 2, 90):
 		return ErrField.On("name", "a text of 2 to 90 characters")
-	}
-	if n.Description != "" && !lengthBetween(n.Description, 2, 240) {
+	case strings.ContainsFunc(n.Name, unicode.IsControl):
+		return ErrField.On("name", "a text without control characters")
+	case n.Description == "":
+		return nil
+	case !lengthBetween(n.Description, 2, 240):
 		return ErrField.On("description", "a text of 2 to 240 characters")
+	}
+	return checkDescription(n.Description)
+}
+
+// checkDescription refuses what would drive the terminal of who reads it.
+func checkDescription(text string) error {
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) }) {
+		return ErrField.On("description", "a text without control characters other than line breaks and tabs")
 	}
 	return nil
 }
@@ -86,6 +99,9 @@ func (n NewKey) checkTags(time.Time) error {
 	for _, tag := range n.Tags {
 		if !lengthBetween(tag, 0, 30) || strings.ContainsAny(tag, "<>,:&|") {
 			return ErrField.On("tags", "texts of at most 30 characters, none of which is one of < > , : & |")
+		}
+		if strings.ContainsFunc(tag, unicode.IsControl) {
+			return ErrField.On("tags", "texts without control characters")
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/kms"
 	"strongroom/kms/kmstest"
 )
@@ -348,7 +349,7 @@ func TestSearchFindsOnlyWhatTheCallerMaySee(t *testing.T) {
 	h.newRing(t, "team-a")
 	mine, other := h.ringKey(t, "team-a", "secret one"), h.create(t, kms.NewKey{Name: "secret two", Aliases: []string{"two"}})
 	for name, g := range map[string]kmstest.Grant{"ring": {Ring: "team-a"}, "key": {Key: mine.Key}} {
-		who := kmstest.Caller(account, name)
+		who := iamtest.Caller(account, name)
 		g.Identity, g.Account, g.Instance, g.Actions = who.Identity, account, h.ID, []iam.Action{kms.ActionList, kms.ActionHead}
 		h.Access.Grant(g)
 		for _, text := range []string{"secret", "two", other.Key, "not:three"} {

@@ -10,9 +10,9 @@ import (
 	"strongroom/custody"
 	"strongroom/fault"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/internal/lease"
 	"strongroom/kms"
-	"strongroom/kms/kmstest"
 )
 
 func TestWrappedDataKeyUnwraps(t *testing.T) {
@@ -124,7 +124,7 @@ func TestIdenticalImportedMaterialUnwrapsAnywhere(t *testing.T) {
 	here := h.create(t, kms.NewKey{Payload: material()})
 	wrapped := h.wrap(t, here, "data key", "aad")
 
-	stranger := kmstest.Caller("fedcba9876543210fedcba9876543210", "stranger")
+	stranger := iamtest.Caller("fedcba9876543210fedcba9876543210", "stranger")
 	stranger.Owner = true
 	there := kms.Ref{Instance: h.NewInstance(t, stranger.Account).ID}
 	made, err := h.Create(t.Context(), stranger, there, kms.NewKey{Name: "moved", Payload: secret("fedcba9876543210")})

@@ -68,10 +68,13 @@ func (s *Custodian) move(ctx context.Context, p *Pass) error {
 			continue
 		}
 		moved, err := s.moveFrom(ctx, g, to)
-		errs = append(errs, err)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if err != nil && moved == 0 && s.retired(ctx, g.Number) {
+			continue // nothing was left under it
+		}
+		errs = append(errs, err)
 		left, err := s.store.Left(ctx, g.Number)
 		errs = append(errs, err)
 		p.Left[g.Number] = left
@@ -80,6 +83,12 @@ func (s *Custodian) move(ctx context.Context, p *Pass) error {
 		}
 	}
 	return errors.Join(append(errs, s.modules.EndTransfers())...)
+}
+
+// retired reports whether a generation is not one any more that is being left.
+func (s *Custodian) retired(ctx context.Context, number uint32) bool {
+	g, err := s.generation(ctx, number)
+	return err == nil && g.State != Leaving
 }
 
 func (s *Custodian) moveFrom(ctx context.Context, from, to Generation) (total int, err error) {

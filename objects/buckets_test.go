@@ -13,6 +13,7 @@ import (
 	"strongroom/audit"
 	"strongroom/crn"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/objects"
 	"strongroom/objects/objectstest"
 )
@@ -29,7 +30,7 @@ func newStage(t testing.TB, configure ...func(*objects.ServiceConfig)) *stage {
 	t.Helper()
 	r := objectstest.New(t, configure...)
 	return &stage{
-		Rig: r, who: objectstest.Caller("acme", "ana"),
+		Rig: r, who: iamtest.Caller("acme", "ana"),
 		in: r.NewInstance("acme"), root: r.RootKeys.NewRoot("acme"),
 	}
 }
@@ -120,7 +121,7 @@ func TestNewBucketIsAsItWasAskedFor(t *testing.T) {
 func TestBucketThatMayNotBeIsRefused(t *testing.T) {
 	s := newStage(t, func(c *objects.ServiceConfig) { c.MaxBuckets = 3 })
 	other := s.NewInstance("other")
-	stranger := objectstest.Caller("other", "eve")
+	stranger := iamtest.Caller("other", "eve")
 	s.NewBucket(t, s.who, s.in, "mine", "")
 	s.NewBucket(t, stranger, other, "theirs", "")
 	disabled, deleted, barred := s.RootKeys.NewRoot("acme"), s.RootKeys.NewRoot("acme"), s.RootKeys.NewRoot("acme")
@@ -377,7 +378,7 @@ func TestListOfBuckets(t *testing.T) {
 			t.Errorf("%+v: more %v, %v (-want +got):\n%s", c.list, more, err, diff)
 		}
 	}
-	if _, _, err := s.Buckets(t.Context(), objectstest.Caller("other", "eve"), objects.ListBuckets{Instance: s.in.ID}); !errors.Is(err, iam.ErrForbidden) {
+	if _, _, err := s.Buckets(t.Context(), iamtest.Caller("other", "eve"), objects.ListBuckets{Instance: s.in.ID}); !errors.Is(err, iam.ErrForbidden) {
 		t.Errorf("a stranger's list: %v", err)
 	}
 }
@@ -407,7 +408,7 @@ func TestRefusedRequestIsRecorded(t *testing.T) {
 		want   error
 	}{
 		{"of the owner", s.who, objects.ActionBucketPutCORS, "bucket", objects.ErrArgument},
-		{"of a stranger", objectstest.Caller("other", "eve"), objects.ActionBucketPutCORS, "bucket", iam.ErrForbidden},
+		{"of a stranger", iamtest.Caller("other", "eve"), objects.ActionBucketPutCORS, "bucket", iam.ErrForbidden},
 		{"without a bucket", s.who, objects.ActionListBuckets, "", objects.ErrArgument},
 		{"for a bucket to be made", s.who, objects.ActionCreateBucket, "new", objects.ErrArgument},
 		{"for a bucket that is not there", s.who, objects.ActionBucketPutCORS, "none", objects.ErrNoBucket},

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/objects"
-	"strongroom/objects/objectstest"
 )
 
 const segment = 1 << 20
@@ -162,7 +162,7 @@ func places(b []byte) []int {
 // checkFlips flips the bytes of the one value of a column, each by itself.
 func (s *stand) checkFlips(t *testing.T, table, column string) {
 	t.Helper()
-	db := s.outside(t)
+	db := s.Outside(t)
 	var sound []byte
 	if err := db.QueryRowContext(t.Context(), "SELECT "+column+" FROM "+table).Scan(&sound); err != nil {
 		t.Fatal(err)
@@ -410,7 +410,7 @@ func TestPublicObjectIsReadByAnybody(t *testing.T) {
 	s.put(t, "shut", []byte("x"))
 	s.configure(t, objects.ActionBucketPutACL, objects.SetACL(objects.ACLPublicRead))
 	user := s.who
-	s.who = objectstest.Caller("other", "eve")
+	s.who = iamtest.Caller("other", "eve")
 	for key, want := range map[string]error{"open": nil, "shut": iam.ErrForbidden, "none": iam.ErrForbidden} {
 		if _, _, err := s.get(t, objects.Read{Key: key}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", key, err, want)
@@ -418,7 +418,7 @@ func TestPublicObjectIsReadByAnybody(t *testing.T) {
 	}
 	s.who = user
 	s.configure(t, objects.ActionBucketPutPublicAccessBlock, objects.SetPublicAccess(&objects.PublicAccessBlock{IgnorePublicACLs: true}))
-	s.who = objectstest.Caller("other", "eve")
+	s.who = iamtest.Caller("other", "eve")
 	if _, _, err := s.get(t, objects.Read{Key: "open"}); !errors.Is(err, iam.ErrForbidden) {
 		t.Errorf("where public ACLs are ignored: %v", err)
 	}

@@ -261,18 +261,13 @@ func (s *Service) pending(ctx context.Context, v *visit, op operation) error {
 // openDataKey opens the data key of a version, and returns it with the root key that protects it, zero
 // for the provider's. The caller wipes it.
 func (s *Service) openDataKey(ctx context.Context, v *visit, r *Row, c *CustomerKey) (key custody.Secret, root crn.CRN, err error) {
-	err = s.withKey(ctx, v, r.SealedBy, func(k *custody.Opened) (err error) {
-		key, err = openDataKey(k, r.Bucket, r.Key, string(r.Version), r.Write, r.DataKey, c)
+	err = s.withOpenKey(ctx, v, r.SealedBy, func(k *openKey) (err error) {
+		root = k.Root
+		key, err = openDataKey(k.Opened, r.Bucket, r.Key, string(r.Version), r.Write, r.DataKey, c)
 		return err
 	})
 	if err != nil {
 		return custody.Secret{}, crn.CRN{}, err
 	}
-	k, err := s.openKey(ctx, v, r.SealedBy)
-	if err != nil {
-		key.Wipe()
-		return custody.Secret{}, crn.CRN{}, err
-	}
-	defer k.done()
-	return key, k.Root, nil
+	return key, root, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"strongroom/crn"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/objects"
 	"strongroom/objects/objectstest"
 )
@@ -27,7 +28,7 @@ const jobBucket = "photos"
 func newJobHouse(t *testing.T) *jobHouse {
 	t.Helper()
 	const account = "0123456789abcdef0123456789abcdef"
-	h := &jobHouse{Rig: objectstest.New(t), t: t, owner: objectstest.Caller(account, "owner")}
+	h := &jobHouse{Rig: objectstest.New(t), t: t, owner: iamtest.Caller(account, "owner")}
 	h.instance = h.NewInstance(account)
 	h.root = h.RootKeys.NewRoot(account)
 	h.NewBucket(t, h.owner, h.instance, jobBucket, h.root.String())

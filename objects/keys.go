@@ -110,12 +110,17 @@ func (k *openKey) done() {
 // now. The key must not be kept: it is wiped when the bucket changes or its root key may be used no
 // more; use is then called again with the key opened anew, so it has to be repeatable.
 func (s *Service) withKey(ctx context.Context, v *visit, id BucketKeyID, use func(*custody.Opened) error) error {
+	return s.withOpenKey(ctx, v, id, func(k *openKey) error { return use(k.Opened) })
+}
+
+// withOpenKey is withKey for who needs to know more of the key than it is.
+func (s *Service) withOpenKey(ctx context.Context, v *visit, id BucketKeyID, use func(*openKey) error) error {
 	for {
 		k, err := s.openKey(ctx, v, id)
 		if err != nil {
 			return err
 		}
-		err = use(k.Opened)
+		err = use(k)
 		k.done()
 		if !errors.Is(err, custody.ErrUnloaded) {
 			return err

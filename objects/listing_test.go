@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/objects"
-	"strongroom/objects/objectstest"
 )
 
 // modelEntry is a version as the model remembers it.
@@ -191,7 +191,7 @@ func TestPublicBucketIsListedByAnybody(t *testing.T) {
 	s := newStage(t)
 	s.NewBucket(t, s.who, s.in, "bucket", "")
 	s.put(t, "bucket", "a")
-	eve := objectstest.Caller("other", "eve")
+	eve := iamtest.Caller("other", "eve")
 	list := func(versions bool) error {
 		_, err := s.List(t.Context(), eve, objects.List{Bucket: "bucket", Versions: versions, Limit: 1})
 		return err

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/objects"
 	"strongroom/objects/objectstest"
 )
@@ -32,7 +33,7 @@ func TestPrivateObjectInPlaceOfAPublicOneIsNotShown(t *testing.T) {
 		}
 		return nil
 	})
-	got, err := s.Get(t.Context(), objectstest.Caller("other", "eve"), objects.Read{Bucket: "bucket", Key: "page"})
+	got, err := s.Get(t.Context(), iamtest.Caller("other", "eve"), objects.Read{Bucket: "bucket", Key: "page"})
 	if !errors.Is(err, iam.ErrForbidden) {
 		t.Errorf("reading on: %v", err)
 	}

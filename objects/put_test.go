@@ -2,13 +2,13 @@ package objects_test
 
 import (
 	"bytes"
-	"database/sql"
 	"io"
 	"slices"
 	"testing"
 
 	"strongroom/crn"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/objects"
 	"strongroom/objects/objectstest"
 )
@@ -32,7 +32,7 @@ func newStand(t testing.TB, allOrNothing bool, configure ...func(*objects.Servic
 		c.Profiles = slices.Clone(c.Profiles)
 		c.Profiles[0].AllOrNothing = allOrNothing
 	})...)
-	s := &stand{Rig: r, who: objectstest.Caller(account, "user"), root: r.RootKeys.NewRoot(account)}
+	s := &stand{Rig: r, who: iamtest.Caller(account, "user"), root: r.RootKeys.NewRoot(account)}
 	s.instance = r.NewInstance(account)
 	s.bucket = r.NewBucket(t, s.who, s.instance, "bucket", s.root.String())
 	return s
@@ -63,16 +63,4 @@ func (s *stand) get(t testing.TB, r objects.Read) ([]byte, *objects.Content, err
 		err = cerr
 	}
 	return b, c, err
-}
-
-// outside is a connection to the database as an intruder has it, until the test ends.
-func (s *stand) outside(t *testing.T) *sql.DB {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+s.Path()+"?_pragma=busy_timeout(5000)&_pragma=synchronous(off)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.SetMaxOpenConns(1)
-	t.Cleanup(func() { _ = db.Close() })
-	return db
 }

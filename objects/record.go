@@ -135,6 +135,7 @@ func sealJSON(k *custody.Opened, bound []byte, v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding a record: %w", err)
 	}
+	defer clear(content) // that of an upload holds a key
 	if len(content) > custody.MaxPlaintext {
 		return nil, ErrMetadataSize
 	}
@@ -147,6 +148,7 @@ func openJSON(k *custody.Opened, bound, sealed []byte, v any) error {
 	if err != nil {
 		return err
 	}
+	defer content.Wipe()
 	if err := json.Unmarshal(content.Reveal(), v); err != nil {
 		return fmt.Errorf("%w: decoding a record: %w", ErrDamaged, err)
 	}

@@ -289,6 +289,7 @@ func (s *Service) withKeys(ctx context.Context, m *mover, use func(from, to *cus
 		}
 		to, err := s.openKey(ctx, m.v, m.to)
 		if err != nil {
+			from.done()
 			return err
 		}
 		err = use(from.Opened, to.Opened)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/objects"
 	"strongroom/objects/objectstest"
 )
@@ -123,7 +124,7 @@ func TestRemoveOfLockedVersion(t *testing.T) {
 		_, err := s.Remove(t.Context(), who, objects.Remove{Bucket: "locked", Key: o.Key, Version: o.Version, Bypass: bypass})
 		return err
 	}
-	clerk := objectstest.Caller("elsewhere", "clerk")
+	clerk := iamtest.Caller("elsewhere", "clerk")
 	s.Access.Grant(objectstest.Grant{Identity: clerk.Identity, Actions: []iam.Action{objects.ActionObjectDeleteVersion}})
 	if err := try(s.who, governed, false); !errors.Is(err, objects.ErrProtected) {
 		t.Errorf("governance: got %v, want ErrProtected", err)
@@ -215,7 +216,7 @@ func TestRemoveMany(t *testing.T) {
 		}
 		list = append(list, objects.Remove{Key: k})
 	}
-	clerk := objectstest.Caller("elsewhere", "clerk")
+	clerk := iamtest.Caller("elsewhere", "clerk")
 	s.Access.Grant(objectstest.Grant{Identity: clerk.Identity, Actions: []iam.Action{objects.ActionObjectPostMultiDelete}})
 	s.Access.Grant(objectstest.Grant{Identity: clerk.Identity, Path: "mine/", Actions: []iam.Action{objects.ActionObjectDelete}})
 	s.Log.Take()

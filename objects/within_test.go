@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/objects"
-	"strongroom/objects/objectstest"
 )
 
 // TestOnlyTheExpectedOwnerIsReached: a request that is confined to an instance or an account does nothing
@@ -81,7 +81,7 @@ func TestOnlyTheExpectedOwnerIsReached(t *testing.T) {
 		}
 	}
 	for _, within := range []string{"account-2", "bucket", s.instance.CRN.String()} {
-		who, eve := s.who, objectstest.Caller("account-2", "eve")
+		who, eve := s.who, iamtest.Caller("account-2", "eve")
 		who.Within, eve.Within = within, within
 		for name, op := range ops {
 			if err := op(who); !errors.Is(err, iam.ErrForbidden) {

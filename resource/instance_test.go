@@ -1,9 +1,7 @@
 package resource_test
 
 import (
-	"database/sql"
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -178,14 +176,7 @@ func TestForgedRowIsAnErrorAndNoAbsence(t *testing.T) {
 			if _, err := s.DeleteInstance(t.Context(), resourcetest.Admin(), string(i.ID), false); err != nil {
 				t.Fatal(err)
 			}
-			db, err := sql.Open("sqlite", "file:"+filepath.Join(h.Dir, "strongroom.db")+"?_pragma=busy_timeout(5000)")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
-			if _, err := db.ExecContext(t.Context(), `UPDATE instances SET `+column+` = $1`, value); err != nil {
-				t.Fatal(err)
-			}
+			h.Exec(t, `UPDATE instances SET `+column+` = $1`, value)
 			if _, err := h.Service().Lookup(t.Context(), i.ID); err == nil || fault.KindOf(err) != fault.Internal {
 				t.Errorf("got %v, want an internal error", err)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,28 @@ func TestResetWithdrawsTheKeysOfTheFile(t *testing.T) {
 				t.Errorf("the old key gives %v, want %v", err, iam.ErrUnknownAPIKey)
 			}
 		})
+	}
+}
+
+// TestIBMsIssuerIsForTheFirstStart: later it could not be taken, and must not seem to be.
+func TestIBMsIssuerIsForTheFirstStart(t *testing.T) {
+	reopen := func(c Config) error {
+		c.Listen, c.S3Listen = "127.0.0.1:0", "127.0.0.1:0"
+		s, err := Open(t.Context(), c, io.Discard)
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	}
+	ours, theirs := Config{Data: t.TempDir()}, Config{Data: t.TempDir(), IBMIssuer: true}
+	for _, c := range []Config{ours, theirs, theirs} {
+		if err := reopen(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ours.IBMIssuer = true
+	if err := reopen(ours); err == nil || !strings.Contains(err.Error(), "ibm_issuer") {
+		t.Errorf("got %v, want a refusal that names ibm_issuer", err)
 	}
 }
 

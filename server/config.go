@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -240,6 +241,7 @@ func (c *Config) complete() error {
 	return errors.Join(
 		address("listen", c.Listen), address("s3_listen", c.S3Listen),
 		origin("public_url", c.PublicURL), origin("s3_url", c.S3URL),
+		domain("s3_domain", c.S3Domain), domain("website_domain", c.WebsiteDomain),
 		pair("tls.cert_file", c.TLS.CertFile, "tls.key_file", c.TLS.KeyFile),
 		exclusive("custody.passphrase_file", c.Custody.PassphraseFile, "custody.key_file", c.Custody.KeyFile),
 		c.Custody.check(), positive("custody.master_days", int64(c.Custody.MasterDays)),
@@ -317,8 +319,18 @@ func origin(field, value string) error {
 		return nil
 	}
 	u, err := url.Parse(value)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
-		return fmt.Errorf("%s: %q is not a URL of scheme and host alone, such as https://keys.example.com", field, value)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+		return fmt.Errorf("%s: %q is not an https URL of scheme and host alone, such as https://keys.example.com", field, value)
+	}
+	return nil
+}
+
+// domainForm is what the hosts of requests are compared with.
+var domainForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+func domain(field, value string) error {
+	if value != "" && (net.ParseIP(value) != nil || !domainForm.MatchString(value)) {
+		return fmt.Errorf("%s: %q is not the name of a domain in lower case, such as s3.example.com", field, value)
 	}
 	return nil
 }

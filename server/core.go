@@ -142,6 +142,9 @@ func (c *core) deliver(ctx context.Context) error {
 		if err := c.db.Delivered(ctx, events); err != nil {
 			return fmt.Errorf("clearing the outbox: %w", err)
 		}
+		if len(events) < deliverAtOnce {
+			return nil // what is committed since is signalled
+		}
 	}
 }
 

@@ -424,16 +424,30 @@ func TestModulesOfTheConfiguration(t *testing.T) {
 
 func TestAPassphraseThatOthersCanReadIsRefused(t *testing.T) {
 	d := newDeployment(t)
-	passphrase := filepath.Join(t.TempDir(), "passphrase")
-	if err := os.WriteFile(passphrase, []byte("correct horse battery staple\n"), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	d.cfg.Custody.PassphraseFile = passphrase
+	d.cfg.Custody.PassphraseFile = passphraseFile(t, "correct horse battery staple\n", 0o640)
 	if err := d.run(); err == nil || !strings.Contains(err.Error(), "make it 0600") {
 		t.Errorf("start: %v", err)
 	}
-	if err := os.Chmod(passphrase, 0o600); err != nil {
+	if err := os.Chmod(d.cfg.Custody.PassphraseFile, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d.mustRun()
+}
+
+// TestAnEmptyPassphraseIsRefused, and not taken for none.
+func TestAnEmptyPassphraseIsRefused(t *testing.T) {
+	d := newDeployment(t)
+	d.cfg.Custody.PassphraseFile = passphraseFile(t, "\n", 0o600)
+	if err := d.run(); err == nil || !strings.Contains(err.Error(), d.cfg.Custody.PassphraseFile+" holds no passphrase") {
+		t.Errorf("start: %v", err)
+	}
+}
+
+func passphraseFile(t *testing.T, text string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "passphrase")
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -91,7 +91,8 @@ func build(ctx context.Context, c *core, url string) (*house, error) {
 }
 
 // fix settles region and issuer at the first start, and later refuses a
-// configuration that wants another region: it is part of every name given out.
+// configuration that wants another region, which is part of every name given
+// out, or IBM's issuer where it is not the one.
 func (h *house) fix(ctx context.Context, url string) error {
 	issuer := url + "/identity"
 	if h.config.IBMIssuer {
@@ -106,6 +107,9 @@ func (h *house) fix(ctx context.Context, url string) error {
 	}
 	if issuer, err = h.db.FixSetting(ctx, settingIssuer, issuer); err != nil {
 		return fmt.Errorf("fixing the issuer: %w", err)
+	}
+	if h.config.IBMIssuer && issuer != ibmIssuer {
+		return fmt.Errorf("ibm_issuer: the tokens of this data folder name %s, which was fixed at its first start", issuer)
 	}
 	h.fixed = fixed{region: region, issuer: issuer}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,7 +37,10 @@ type endpoint struct {
 func listen(addr string, certs *certificates, handler http.Handler, public string, log *slog.Logger) (*endpoint, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w; is another server running?", addr, err)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; is another server running?", err)
+		}
+		return nil, fmt.Errorf("listening on %s: %w", addr, err)
 	}
 	e := &endpoint{listener: l, url: public, server: &http.Server{
 		Handler: paced(handler, bodyTimeout, answerTimeout), MaxHeaderBytes: maxHeader,

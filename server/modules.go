@@ -198,5 +198,9 @@ func readPassphrase(path string) (custody.Secret, error) {
 	if len(text) > maxPassphrase {
 		return custody.Secret{}, fmt.Errorf("%s is longer than %d bytes", path, maxPassphrase)
 	}
-	return custody.NewSecret(bytes.TrimRight(text, "\r\n")), nil
+	passphrase := custody.NewSecret(bytes.TrimRight(text, "\r\n"))
+	if passphrase.Len() == 0 {
+		return custody.Secret{}, fmt.Errorf("%s holds no passphrase", path)
+	}
+	return passphrase, nil
 }

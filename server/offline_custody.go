@@ -186,7 +186,8 @@ func (c *core) openRecovered(ctx context.Context, known []masters.Generation) er
 		c.recovered[g.Number] = g.Escrow
 	}
 	if len(c.recovered) == 0 {
-		return errors.New("no masters are lost: every crypto module holds what the database expects of it")
+		return errors.New("no masters are lost: every crypto module holds masters of the numbers that the database expects; " +
+			"if they are those of another database, give a new token, another label, or no master file")
 	}
 	m, err := module(software.Recover(recoveredModule, *c.config.recovery, c.recovered))
 	if err != nil {

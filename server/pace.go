@@ -21,7 +21,11 @@ func paced(next http.Handler, body, answer time.Duration) http.Handler {
 		if r.Body != nil && r.Body != http.NoBody {
 			b := &pacedBody{ReadCloser: r.Body, control: p.control, patience: body}
 			b.hurry(time.Now())
-			r.Body = b
+			// A copy has the new body: the server looks at its own request for whether the client
+			// still waits to be told to send one, and would wait for it in turn.
+			own := *r
+			own.Body = b
+			r = &own
 		}
 		next.ServeHTTP(p, r)
 		p.hurry() // for what is still buffered

@@ -79,6 +79,24 @@ func TestSlowClientsAreLetGo(t *testing.T) {
 	})
 }
 
+// TestARefusalDoesNotWaitForTheBody of a client that waits to be told to send it.
+func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dial := servePaced(t, 30*time.Second, func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no", http.StatusForbidden)
+		})
+		begin := time.Now()
+		c := dial("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(begin); resp.StatusCode != http.StatusForbidden || waited != 0 {
+			t.Errorf("answered %d after %v", resp.StatusCode, waited)
+		}
+	})
+}
+
 // TestLargeBodyMayTakeItsTime: a client that goes on sending is not cut off, however long that takes; nor
 // does the time count that the server takes between two pieces.
 func TestLargeBodyMayTakeItsTime(t *testing.T) {

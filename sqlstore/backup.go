@@ -157,6 +157,9 @@ func columnList(t backup.Table) string {
 func Restore(ctx context.Context, path string, schema int64, fill func(backup.Rows) error) (err error) {
 	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
 	dsn.RawQuery = url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(0)", "trusted_schema(0)"}}.Encode()
+	if err := create(path); err != nil {
+		return fmt.Errorf("making a database: %w", err)
+	}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return fmt.Errorf("opening database %s: %w", path, err)

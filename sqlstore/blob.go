@@ -53,7 +53,8 @@ func (s *Objects) Blob(ctx context.Context, id objects.BlobID) (objects.Blob, er
 
 // BlobsAfter implements objects.BlobCatalog.
 func (s *Objects) BlobsAfter(ctx context.Context, state objects.BlobState, after objects.BlobID, limit int) ([]objects.Blob, error) {
-	rows, err := s.read.query(ctx, `SELECT `+blobColumns+` FROM blobs WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3`,
+	// The planner sees no arguments: see newest.
+	rows, err := s.read.query(ctx, `SELECT `+blobColumns+` FROM blobs WHERE state = +$1 AND id > +$2 ORDER BY id LIMIT +$3`,
 		int(state), after[:], limit)
 	return collect(rows, err, scanBlob)
 }

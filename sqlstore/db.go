@@ -6,8 +6,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -65,6 +67,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	pragmas.Set("_txlock", "immediate")
 	dsn.RawQuery = pragmas.Encode()
 
+	if err := create(o.Path); err != nil {
+		return nil, fmt.Errorf("opening database: %w", err)
+	}
 	writer, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", o.Path, err)
@@ -90,6 +95,20 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	db.rosters, db.reads, db.writes = newRosters(db), newPrepared(reader), newPrepared(writer)
 	return db, nil
+}
+
+// create makes the file of a database if it is absent: one that SQLite makes can be read by others on the
+// machine. The files that SQLite puts beside it get its mode. A file that is there stays closed, as
+// closing it would take the locks away from who has it open in this process.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return f.Close()
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -46,6 +47,25 @@ func TestDurabilityIsFull(t *testing.T) {
 	} {
 		if got, err := db.Pragma(t.Context(), name); err != nil || got != want {
 			t.Errorf("%s is %q (%v), want %q", name, got, err, want)
+		}
+	}
+}
+
+// TestOthersOnTheMachineCannotRead the database, whatever the folder lets them do.
+func TestOthersOnTheMachineCannotRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	db := open(t, path, lease.Always())
+	defer db.Close()
+	if err := db.Write(t.Context(), "a", "1", nil, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(path + "*")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%q, %v, want the database with its log and index", files, err)
+	}
+	for _, name := range files {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", filepath.Base(name), info.Mode(), err)
 		}
 	}
 }

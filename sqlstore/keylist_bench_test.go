@@ -85,7 +85,7 @@ func crowd(t testing.TB, keys *sqlstore.Keys, like kms.Key, v kms.Version, many 
 		}
 		return sqlstore.Insertion{Key: k, Version: v}
 	}
-	const together = 1_000 // in one transaction, which has to end in time also under the race detector
+	const together = 100 // in one transaction, which has to end in time also under the race detector
 	for from := 0; from < many; from += together {
 		var some []sqlstore.Insertion
 		for i := from; i < min(from+together, many); i++ {

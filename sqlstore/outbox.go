@@ -16,7 +16,9 @@ func (db *DB) Committed() <-chan struct{} { return db.committed }
 // written to this server's audit log, oldest first. A row that was not written
 // by us is an error: the log signs what it is given.
 func (db *DB) Outbox(ctx context.Context, limit int) ([]*audit.Event, error) {
-	rows, err := db.query(ctx, `SELECT event_id, body, mac FROM outbox WHERE server = $1 ORDER BY at, event_id LIMIT $2`, db.server, limit)
+	// The planner sees no arguments: see Objects.newest.
+	rows, err := keptReads{db}.query(ctx, `SELECT event_id, body, mac FROM outbox WHERE server = +$1
+		ORDER BY at, event_id LIMIT +$2`, db.server, limit)
 	return collect(rows, err, func(s scanner) (*audit.Event, error) {
 		var id string
 		var body, mac []byte
@@ -44,13 +46,13 @@ func (db *DB) Delivered(ctx context.Context, events []*audit.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	ids := make([]any, len(events))
-	for i, ev := range events {
-		ids[i] = ev.ID
-	}
-	return db.update(ctx, func(ctx context.Context, t *tx) error {
-		_, err := t.exec(ctx, `DELETE FROM outbox WHERE event_id IN (`+placeholders(1, len(ids))+`)`, ids...)
-		return err
+	return db.updateKept(ctx, func(ctx context.Context, t *tx) error {
+		for _, ev := range events {
+			if _, err := t.exec(ctx, `DELETE FROM outbox WHERE event_id = $1`, ev.ID); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

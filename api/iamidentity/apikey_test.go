@@ -12,7 +12,7 @@ import (
 
 func TestAPIKeyLife(t *testing.T) {
 	r := newRig(t)
-	expires := r.clock.now().Add(time.Hour).Format("2006-01-02T15:04-0700")
+	expires := r.clock.Now().Add(time.Hour).Format("2006-01-02T15:04-0700")
 	a := r.status(r.as(r.token, "POST", "/v1/apikeys", `{"name":"app","iam_id":"`+r.owner+`","account_id":"`+r.account+`",
 		"description":"d","action_when_leaked":"disable","expires_at":"`+expires+`","unknown":1}`, "Entity-Lock", "true"), 201)
 	id, tag := a.text("id"), a.header.Get("ETag")
@@ -109,7 +109,7 @@ func TestGzippedBody(t *testing.T) {
 func TestAPIKeyListsArePaged(t *testing.T) {
 	r := newRig(t)
 	for _, name := range []string{"a", "b", "c"} {
-		r.clock.forward(time.Second)
+		r.clock.Advance(time.Second)
 		r.status(r.as(r.token, "POST", "/v1/apikeys", `{"name":"`+name+`","iam_id":"`+r.owner+`"}`), 201)
 	}
 	path, seen := "/v1/apikeys?account_id="+r.account+"&scope=account&type=user&pagesize=3&sort=name&order=desc", ""

@@ -13,9 +13,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -24,6 +22,7 @@ import (
 	"strongroom/custody"
 	"strongroom/custody/software"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/internal/httpface"
 	"strongroom/internal/lease"
 	"strongroom/sqlstore"
@@ -42,25 +41,7 @@ type rig struct {
 	owner   string // IAM ID
 	apiKey  string
 	token   string // of the owner
-	clock   *clock
-}
-
-// clock stands still until it is moved. The audit log reads it when it pleases.
-type clock struct {
-	mu sync.Mutex
-	at time.Time // guarded by mu
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
+	clock   *iamtest.Clock
 }
 
 // owners is a Decider: owners may do everything in their account, others nothing.
@@ -78,8 +59,8 @@ func newRig(t testing.TB) *rig {
 	ignore := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
 	dir, ctx, quiet, hub := t.TempDir(), t.Context(), slog.New(slog.DiscardHandler), lease.Always()
-	r := &rig{t: t, clock: &clock{at: time.Now().UTC()}}
-	now := r.clock.now
+	r := &rig{t: t, clock: iamtest.NewClock()}
+	now := r.clock.Now
 
 	db := sqlstoretest.Open(t, sqlstore.Options{Path: filepath.Join(dir, "data.db"), Server: "s", Hub: hub, Now: now})
 	m, err := software.Create(software.Options{MasterFile: filepath.Join(dir, "masters"), KeyFile: filepath.Join(dir, "key")})

@@ -22,7 +22,7 @@ func TestTokenAnswer(t *testing.T) {
 		a := r.status(r.send("POST", path, apiKeyGrant(r.apiKey).Encode(), "Authorization", basicBX), 200)
 		expires, _ := a.body["expires_in"].(float64)
 		expiration, _ := a.body["expiration"].(float64)
-		if expires < 3590 || expires > 3600 || int64(expiration) != r.clock.now().Unix()+int64(expires) {
+		if expires < 3590 || expires > 3600 || int64(expiration) != r.clock.Now().Unix()+int64(expires) {
 			t.Errorf("%s: expires in %v at %v", path, expires, expiration)
 		}
 		if a.text("token_type") != "Bearer" || a.text("scope") != "ibm openid" || len(a.text("refresh_token")) < 100 {
@@ -134,7 +134,7 @@ func TestRefreshGrant(t *testing.T) {
 	r := newRig(t)
 	a := r.form(apiKeyGrant(r.apiKey), "Authorization", basicBX)
 	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.text("refresh_token")}, "response_type": {"cloud_iam"}}
-	r.clock.forward(2 * time.Hour)
+	r.clock.Advance(2 * time.Hour)
 	b := r.status(r.form(refresh, "Authorization", basicBX), 200)
 	if b.text("refresh_token") == a.text("refresh_token") || b.text("access_token") == a.text("access_token") {
 		t.Error("nothing new came of the refresh")

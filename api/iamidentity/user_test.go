@@ -7,7 +7,7 @@ import (
 
 func TestUserLife(t *testing.T) {
 	r := newRig(t)
-	r.clock.forward(time.Second) // lists are sorted by age
+	r.clock.Advance(time.Second) // lists are sorted by age
 	users := "/v2/accounts/" + r.account + "/users"
 	a := r.status(r.as(r.token, "POST", users, `{"users":[{"email":"Ursula@acme.example","account_role":"Member","first_name":"Ursula"}]}`), 202)
 	id := a.text("resources", 0, "id")

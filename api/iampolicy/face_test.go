@@ -12,11 +12,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"strongroom/api/iampolicy"
 	"strongroom/audit"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/internal/httpface"
 	"strongroom/internal/lease"
 	"strongroom/sqlstore"
@@ -81,31 +81,13 @@ type house struct {
 	url    string
 	access *iam.Access
 	log    *journal
-	clock  *clock
-}
-
-// clock stands still until it is moved. Requests read it, each in a goroutine of the server.
-type clock struct {
-	mu sync.Mutex
-	at time.Time // guarded by mu
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
+	clock  *iamtest.Clock
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, log: &journal{}, clock: &clock{at: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}}
-	now := h.clock.now
+	h := &house{t: t, log: &journal{}, clock: iamtest.NewClock()}
+	now := h.clock.Now
 	hub := lease.Always()
 	db := sqlstoretest.Open(t, sqlstore.Options{Path: filepath.Join(t.TempDir(), "data.db"), Hub: hub, Now: now})
 	h.access = iam.NewAccess(iam.AccessConfig{Store: db.Access(), Hub: hub, Recorder: h.log, Now: now})

@@ -105,13 +105,21 @@ func (s *server) createGroup(ctx context.Context, who iam.Caller, c *call) (answ
 }
 
 func (s *server) listGroups(ctx context.Context, who iam.Caller, c *call) (answer, error) {
-	account, r, err := groupQuery(c.R.URL.Query())
+	q := c.R.URL.Query()
+	account, r, err := groupQuery(q)
+	var none bool
+	if err == nil {
+		none, err = byRulesAlone(q)
+	}
 	if err != nil {
 		return answer{}, s.access.RefuseGroup(ctx, who, "iam-groups.group.list", err)
 	}
 	list, total, err := s.access.Groups(ctx, who, account, r)
 	if err != nil {
 		return answer{}, err
+	}
+	if none {
+		list, total = nil, 0
 	}
 	out := struct {
 		paging

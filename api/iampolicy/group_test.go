@@ -47,6 +47,12 @@ func TestGroupLifecycle(t *testing.T) {
 		"last.href": h.url + "/v2/groups/" + id + "/members?limit=1&offset=1",
 	})
 	h.equal(h.do("owner", "GET", "/v2/groups/"+id+"/members?type=user", ""), map[string]any{"total_count": 1, "members.0.iam_id": alice})
+	for query, total := range map[string]int{"static": 2, "all": 2, "dynamic": 0} {
+		h.equal(h.do("owner", "GET", "/v2/groups/"+id+"/members?membership_type="+query, ""), map[string]any{"total_count": total})
+		h.equal(h.do("owner", "GET", "/v2/groups?account_id="+account+"&iam_id="+alice+"&membership_type="+query, ""), map[string]any{"total_count": min(total, 1)})
+	}
+	h.want(h.do("owner", "GET", "/v2/groups/"+id+"/members?membership_type=some", ""), 400, "invalid_query_parameter")
+	h.want(h.do("owner", "GET", "/v2/groups?account_id="+account+"&membership_type=some", ""), 400, "invalid_query_parameter")
 	h.equal(h.do("owner", "GET", "/v2/groups?account_id="+account+"&iam_id="+alice, ""), map[string]any{"total_count": 1, "groups.0.id": id})
 	h.equal(h.do("owner", "GET", "/v2/groups?account_id="+account+"&iam_id="+bob, ""), map[string]any{"total_count": 0, "groups": "[]"})
 	h.equal(h.do("owner", "GET", "/v2/groups?account_id="+account+"&search=RE", ""), map[string]any{"total_count": 1})

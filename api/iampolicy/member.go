@@ -3,6 +3,7 @@ package iampolicy
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"strongroom/fault"
 	"strongroom/iam"
@@ -28,8 +29,12 @@ func (s *server) listMembers(ctx context.Context, who iam.Caller, c *call) (answ
 	q := c.R.URL.Query()
 	var r iam.MemberRange
 	var err error
+	var none bool
 	if r.Limit, r.Offset, err = span(q); err == nil {
 		r.Kind, err = memberKind(q.Get("type"))
+	}
+	if err == nil {
+		none, err = byRulesAlone(q)
 	}
 	if err != nil {
 		return answer{}, s.access.RefuseGroup(ctx, who, "iam-groups.member.list", err)
@@ -37,6 +42,9 @@ func (s *server) listMembers(ctx context.Context, who iam.Caller, c *call) (answ
 	list, total, err := s.access.Members(ctx, who, id, r)
 	if err != nil {
 		return answer{}, err
+	}
+	if none {
+		list, total = nil, 0
 	}
 	out := struct {
 		paging
@@ -50,6 +58,18 @@ func (s *server) listMembers(ctx context.Context, who iam.Caller, c *call) (answ
 		}
 	}
 	return answer{Body: out}, nil
+}
+
+// byRulesAlone reads membership_type, and tells whether only members by dynamic
+// rules are asked for: no group has rules, so nobody is one.
+func byRulesAlone(q url.Values) (bool, error) {
+	switch q.Get("membership_type") {
+	case "", "static", "all":
+		return false, nil
+	case "dynamic":
+		return true, nil
+	}
+	return false, errQuery.On("membership_type", "it can be static, dynamic or all")
 }
 
 // memberKind reads a kind of members; "" stands for all.

@@ -39,7 +39,7 @@ func TestPolicyThroughBothVersions(t *testing.T) {
 		"subjects.0.attributes.0.name": "iam_id", "subjects.0.attributes.0.value": alice,
 		"roles.0.role_id": reader, "roles.0.display_name": "Reader",
 		"resources.0.attributes.2.name": "serviceInstance", "resources.0.attributes.2.operator": "stringEquals",
-		"created_by_id": "IBMid-OWNER00001", "created_at": "2026-11-25T12:00:00.000Z",
+		"created_by_id": "IBMid-OWNER00001", "created_at": "2026-07-01T10:00:00.000Z",
 	})
 	if v1.header.Get("ETag") != etag {
 		t.Error("the versions have different ETags")
@@ -67,8 +67,29 @@ func TestPolicyThroughBothVersions(t *testing.T) {
 		t.Error("the restored policy does not allow")
 	}
 	h.want(h.do("owner", "DELETE", "/v2/policies/"+id, ""), 204, "")
-	h.clock.forward(31 * 24 * time.Hour)
+	h.clock.Advance(31 * 24 * time.Hour)
 	h.want(h.do("owner", "GET", "/v2/policies/"+id, ""), 404, "policy_not_found")
+}
+
+func TestAPolicyIsRestoredOnlyAsItWasSeen(t *testing.T) {
+	h := newHouse(t)
+	made := h.want(h.do("owner", "POST", "/v1/policies", accessV1(alice, reader, kmsA)), 201, "")
+	id, etag := made.id(), made.header.Get("ETag")
+	restore := func(match string) reply {
+		return h.do("owner", "PATCH", "/v1/policies/"+id, `{"state":"active"}`, "If-Match", match)
+	}
+	h.want(restore(etag), 400, "invalid_body")
+	h.want(h.do("owner", "DELETE", "/v1/policies/"+id, ""), 204, "")
+	gone := h.want(h.do("owner", "GET", "/v2/policies/"+id, ""), 200, "")
+	stale := h.want(restore(etag), 409, "policy_conflict_error")
+	h.equal(stale, map[string]any{"errors.0.details.conflicts_with.etag": gone.header.Get("ETag")})
+	if h.allowed(alice, "kms.secrets.wrap", kmsA, "k1") {
+		t.Error("the policy allows, though it was not restored")
+	}
+	h.want(restore(gone.header.Get("ETag")), 200, "")
+	if !h.allowed(alice, "kms.secrets.wrap", kmsA, "k1") {
+		t.Error("the restored policy does not allow")
+	}
 }
 
 func TestAuthorizationAsTerraformSendsIt(t *testing.T) {
@@ -100,7 +121,7 @@ func TestRuleIsAPlaceholderInTheFirstVersion(t *testing.T) {
 	if !h.allowed(alice, "kms.secrets.wrap", kmsA, "k1") {
 		t.Error("refused on a Wednesday")
 	}
-	h.clock.forward(-24 * time.Hour)
+	h.clock.Advance(-24 * time.Hour)
 	if h.allowed(alice, "kms.secrets.wrap", kmsA, "k1") {
 		t.Error("allowed on a Tuesday")
 	}
@@ -119,7 +140,7 @@ func TestEqualPolicyConflicts(t *testing.T) {
 func TestPolicyListIsPagedAndFiltered(t *testing.T) {
 	h := newHouse(t)
 	for i := range 5 {
-		h.clock.forward(time.Second)
+		h.clock.Advance(time.Second)
 		h.want(h.do("owner", "POST", "/v1/policies", accessV1(alice, reader, fmt.Sprintf("instance-%d", i))), 201, "")
 	}
 	h.want(h.do("owner", "POST", "/v1/policies", accessV1(bob, reader, kmsA)), 201, "")

@@ -157,19 +157,21 @@ func (s *server) legacyAction() handler {
 		"setKeyForDeletion":   {kms.ActionAuthorize, s.setKeyForDeletion()},
 		"unsetKeyForDeletion": {kms.ActionUnauthorize, s.unsetKeyForDeletion()},
 	}
-	unknown := func(ctx context.Context, who iam.Caller, c *call) (answer, error) {
+	refuse := func(ctx context.Context, who iam.Caller, c *call, rule string) (answer, error) {
 		ref, err := refOf(c)
 		if err != nil {
 			return answer{}, err
 		}
-		err = kms.ErrParameter.On("action", "one of disable, enable, restore, rewrap, rotate, setKeyForDeletion, unsetKeyForDeletion, unwrap and wrap")
-		return answer{}, s.keys.Refuse(ctx, who, kms.ActionUnknown, ref, err)
+		return answer{}, s.keys.Refuse(ctx, who, kms.ActionUnknown, ref, kms.ErrParameter.On("action", rule))
 	}
 	return func(ctx context.Context, who iam.Caller, c *call) (answer, error) {
+		if len(c.R.URL.Query()["action"]) > 1 {
+			return refuse(ctx, who, c, "given only once")
+		}
 		name, _ := c.Query("action")
 		asked, ok := actions[name]
 		if !ok {
-			return unknown(ctx, who, c)
+			return refuse(ctx, who, c, "one of disable, enable, restore, rewrap, rotate, setKeyForDeletion, unsetKeyForDeletion, unwrap and wrap")
 		}
 		c.Action = string(asked.action)
 		switch name {

@@ -161,6 +161,7 @@ func TestWhatBodiesAreRefusedFor(t *testing.T) {
 		{"/keys/" + root + "/actions/rotate", `{"iv":"x"}`, 400, "INVALID_FIELD_ERR", "given together with iv"},
 		{"/keys/" + imported + "/actions/rotate", `{}`, 400, "KEY_PAYLOAD_REQ_ERR", `"target":{"type":"field","name":"payload"}`},
 		{"/keys/" + root + "?action=sync", ``, 400, "INVALID_QUERY_PARAM_ERR", "Action could not be performed on key"},
+		{"/keys/" + root + "?action=wrap&action=rotate", ``, 400, "INVALID_QUERY_PARAM_ERR", "Action could not be performed on key"},
 		{"/keys/" + root + "?action=enable", ``, 409, "KEY_ACTION_INVALID_STATE_ERR", "Conflict: Key is not in suspended state: Action could not be performed on key: "},
 		{"/keys/" + standard + "?action=wrap", ``, 400, "KEY_ROOT_REQ_ERR", "Bad Request: Action could not be performed on key: "},
 		{"/keys/" + root, ``, 400, "INVALID_QUERY_PARAM_ERR", ""},

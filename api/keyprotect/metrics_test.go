@@ -14,15 +14,15 @@ import (
 	"strongroom/api/keyprotect"
 	"strongroom/audit"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/internal/httpface"
 	"strongroom/kms"
-	"strongroom/kms/kmstest"
 )
 
 // slowly authenticates in the time that a test gives it.
 type slowly struct {
 	identities
-	clock *kmstest.Clock
+	clock *iamtest.Clock
 	takes time.Duration
 }
 

@@ -18,6 +18,7 @@ import (
 	"strongroom/api/resourcecontroller"
 	"strongroom/audit"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/internal/httpface"
 	"strongroom/resource"
 	"strongroom/resource/resourcetest"
@@ -40,7 +41,7 @@ func newRig(t testing.TB) *rig {
 	t.Helper()
 	h := resourcetest.New(t)
 	r := &rig{House: h, resources: h.Service(), callers: map[string]iam.Caller{"admin": resourcetest.Admin()}}
-	foreign := resourcetest.Caller(resourcetest.OtherAccount, "0000000009")
+	foreign := iamtest.Caller(resourcetest.OtherAccount, "0000000009")
 	foreign.Owner = true
 	r.callers["foreign"] = foreign
 	router := &httpface.Router{}
@@ -65,7 +66,7 @@ func (r *rig) Authenticate(_ context.Context, token string, trail *audit.Trail) 
 
 // user adds a caller of Account with these grants.
 func (r *rig) user(name string, grants ...resourcetest.Grant) {
-	who := resourcetest.Caller(resourcetest.Account, "000000"+name)
+	who := iamtest.Caller(resourcetest.Account, "000000"+name)
 	r.Access.Give(who, grants...)
 	r.callers[name] = who
 }

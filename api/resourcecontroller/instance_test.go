@@ -293,3 +293,29 @@ func TestAuditSeesEveryRequestOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestABodyThatCannotBeReadTellsStrangersNothing(t *testing.T) {
+	r := newRig(t)
+	const unknown = "6a1f6c1e-0d5c-4d0e-9a58-0a3f3f0c7e11"
+	unread := func(method, before, id, behind string) {
+		t.Helper()
+		r.do(t, "admin", method, before+id+behind, `{"name":`, 400)
+		theirs := r.do(t, "foreign", method, before+id+behind, `{"name":`, 400)
+		if none := r.do(t, "foreign", method, before+unknown+behind, `{"name":`, 400); none.text("message") != theirs.text("message") {
+			t.Errorf("%s %s: %v, and of what is not there %v", method, before, theirs, none)
+		}
+	}
+	i := r.newKeys(t, "one")
+	key := r.do(t, "admin", "POST", "/v2/resource_keys", fmt.Sprintf(`{"name":"k","source":%q}`, i.text("guid")), 201).text("guid")
+	unread("PATCH", "/v2/resource_keys/", key, "")
+	r.do(t, "admin", "DELETE", "/v2/resource_keys/"+key, "", 204)
+	r.do(t, "admin", "DELETE", "/v2/resource_instances/"+i.text("guid"), "", 204)
+	reclamation := r.do(t, "admin", "GET", "/v1/reclamations", "", 200).text("resources.0.id")
+	unread("POST", "/v1/reclamations/", reclamation, "/actions/reclaim")
+	unread("POST", "/v1/reclamations/", reclamation, "/actions/restore")
+	for _, action := range []iam.Action{resource.ActionKeyUpdate, resource.ActionReclamationReclaim, resource.ActionReclamationRestore} {
+		if diff := cmp.Diff([]string{"failure 400", "failure 400", "failure 400"}, r.Events(t, action)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", action, diff)
+		}
+	}
+}

@@ -169,7 +169,8 @@ func bucketRoot(h http.Header) (string, error) {
 	return root, checkRoot(root)
 }
 
-// checkRoot refuses what cannot be the CRN of a root key, in the words that clients know.
+// checkRoot refuses what cannot be the CRN of a root key or of an alias of one, in the words that clients
+// know.
 func checkRoot(root string) error {
 	name, err := crn.Parse(root)
 	switch {
@@ -177,7 +178,7 @@ func checkRoot(root string) error {
 		return errHeader.On(headerKPRoot, "it is not a CRN")
 	case name.Service == "hs-crypto":
 		return errHSCrypto
-	case name.Type != "key" || name.Resource == "":
+	case name.Type != "key" && name.Type != "alias" || name.Resource == "":
 		return errKeyType
 	}
 	return nil

@@ -221,4 +221,7 @@ func crc32Of(body string) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(body))))
 }
 
-const rootCRN = "crn:v1:bluemix:public:kms:us-south:a/f00:e3b0c442-98fc-4c14-9afb-f4c8996fb924:key:1cf3d6b2-7d3e-4d0e-8b53-0f3a8f2d8b11"
+const (
+	rootCRN  = "crn:v1:bluemix:public:kms:us-south:a/f00:e3b0c442-98fc-4c14-9afb-f4c8996fb924:key:1cf3d6b2-7d3e-4d0e-8b53-0f3a8f2d8b11"
+	aliasCRN = "crn:v1:bluemix:public:kms:us-south:a/f00:e3b0c442-98fc-4c14-9afb-f4c8996fb924:alias:payments"
+)

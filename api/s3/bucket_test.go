@@ -60,6 +60,9 @@ func TestCreationOfBuckets(t *testing.T) {
 		{"with a root key", body, []string{
 			"Ibm-Sse-Kp-Encryption-Algorithm", `"AES256"`, "Ibm-Sse-Kp-Customer-Root-Key-Crn", rootCRN,
 		}, objects.NewBucket{Location: "eu-de-smart", Root: rootCRN}},
+		{"with an alias of a root key", "", []string{
+			"Ibm-Sse-Kp-Encryption-Algorithm", "AES256", "Ibm-Sse-Kp-Customer-Root-Key-Crn", aliasCRN,
+		}, objects.NewBucket{Root: aliasCRN}},
 		{"locked", "", []string{"X-Amz-Bucket-Object-Lock-Enabled", "true", "X-Amz-Acl", "public-read"}, objects.NewBucket{Lock: true, ACL: objects.ACLPublicRead}},
 		{"not locked, as rclone says it", "", []string{"X-Amz-Bucket-Object-Lock-Enabled", "false", "X-Amz-Acl", "private"}, objects.NewBucket{}},
 		{"locked in another spelling, which is ignored", "", []string{"X-Amz-Bucket-Object-Lock-Enabled", "True"}, objects.NewBucket{}},

@@ -111,6 +111,9 @@ func (f *face) find(c *httpface.Call) (*httpface.Route[iam.Caller], error) {
 	if q.query, err = parseQuery(c.R.URL.RawQuery); err != nil {
 		return nil, err
 	}
+	if err := q.hoist(); err != nil {
+		return nil, err
+	}
 	q.parsed = true
 	f.crossOrigin(c.R.Context(), q)
 	found, err := f.table.find(c.R, at, q.query)

@@ -218,7 +218,7 @@ func objectHeaders(o *objects.Object) http.Header {
 	set("Content-Language", o.Headers.ContentLanguage)
 	set("Expires", o.Headers.Expires)
 	for name, value := range o.Headers.Metadata {
-		h.Set(metaPrefix+name, value)
+		h[strings.ToLower(metaPrefix)+name] = []string{value} // not Set, which would write it in capitals
 	}
 	set("X-Amz-Website-Redirect-Location", o.Redirect)
 	showVersion(h, o)

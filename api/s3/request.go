@@ -16,6 +16,8 @@ type request struct {
 	query  query
 	parsed bool // path and query were understood
 	site   bool // it came to the host of a website
+	// hoisted are the headers, in canonical form, that the query of a presigned URL has given.
+	hoisted map[string]bool
 
 	// What is known when the caller is.
 	who    iam.Caller

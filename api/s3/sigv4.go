@@ -243,6 +243,12 @@ func (f *face) verify(q *request, s *signature, who iam.Caller, secret []byte, p
 	}
 	for name := range q.R.Header {
 		lower := strings.ToLower(name)
+		if q.hoisted[name] {
+			if slices.Contains(s.headers, lower) {
+				return iam.Caller{}, nil, errSignature.On("", "the header "+lower+" is signed, and missing")
+			}
+			continue // signed with the query
+		}
 		if strings.HasPrefix(lower, "x-amz-") && !slices.Contains(s.headers, lower) {
 			return iam.Caller{}, nil, errUnsigned.On("", lower)
 		}

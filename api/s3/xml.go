@@ -158,6 +158,14 @@ func (t text) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 
 // escape writes text as the content of an element.
 func escape(s string) string {
+	plain := func(c byte) bool { return 0x20 <= c && c < 0x7F && c != '&' && c != '<' && c != '>' }
+	begin := 0
+	for begin < len(s) && plain(s[begin]) {
+		begin++
+	}
+	if begin == len(s) {
+		return s // as almost every name is
+	}
 	var b strings.Builder
 	for i, r := range s {
 		switch {

@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
-	"text/tabwriter"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,8 +36,10 @@ func measureLists(ctx context.Context, o options) error {
 	if err := fill(ctx, c, s.Env["STRONGROOM_COS_INSTANCE_ID"], o); err != nil {
 		return fmt.Errorf("filling the bucket: %w", err)
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "list of %d objects\tpages\tp99\tCPU/page\t\n", o.list)
+	if err := s.Settle(ctx, load.Starting); err != nil {
+		return err
+	}
+	fmt.Printf("| list of %d objects | p99 | CPU time |\n|---|---|---|\n", o.list)
 	for _, l := range []struct {
 		name  string
 		query func() url.Values
@@ -52,14 +52,14 @@ func measureLists(ctx context.Context, o options) error {
 		}},
 		{"all folders", func() url.Values { return url.Values{"delimiter": {"/"}} }},
 	} {
-		if err := measureList(ctx, c, s.PID, w, l.name, l.query); err != nil {
+		if err := measureList(ctx, c, s.PID, l.name, l.query); err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
 	}
-	return w.Flush()
+	return nil
 }
 
-func measureList(ctx context.Context, c *load.Client, pid int, w *tabwriter.Writer, name string, query func() url.Values) error {
+func measureList(ctx context.Context, c *load.Client, pid int, name string, query func() url.Values) error {
 	before, err := load.CPUTime(pid)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func measureList(ctx context.Context, c *load.Client, pid int, w *tabwriter.Writ
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s\t%d\t%v\t%v\t\n", name, listedPages,
+	fmt.Printf("| %s | %v | %v |\n", name,
 		load.P99(took).Round(10*time.Microsecond), ((after - before) / listedPages).Round(10*time.Microsecond))
 	return nil
 }

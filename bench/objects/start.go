@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"golang.org/x/sync/errgroup"
+
 	"strongroom/bench/load"
 )
 
@@ -15,13 +17,16 @@ import (
 type place struct {
 	name    string
 	path    string // that keys are appended to
-	pid     int
+	process *load.Process
 	client  *load.Client
 	largest int // content that it is measured with, in bytes; 0 for any
 }
 
 // embedded is up to which size content is embedded by default, in bytes.
 const embedded = 64 << 10
+
+// usualPlace is the name of the bucket that is like most.
+const usualPlace = "4 of 6"
 
 // The location whose buckets have copies on one node in place of dispersal.
 const (
@@ -44,7 +49,7 @@ func start(ctx context.Context, o options, dir string) (places []place, end func
 		return nil, end, err
 	}
 	running = append(running, baseline)
-	places = append(places, place{name: "plain files", path: "/", pid: baseline.PID, client: bare})
+	places = append(places, place{name: "plain files", path: "/", process: baseline, client: bare})
 
 	usual, err := startServer(ctx, o, dir, "usual", withCopies)
 	if err != nil {
@@ -67,19 +72,23 @@ func start(ctx context.Context, o options, dir string) (places []place, end func
 		largest int
 		args    []string
 	}{
-		{usual, "one copy", "copies", 0, []string{"--location", copiesLocation}},
-		{usual, "usual", "usual", 0, nil},
-		{usual, "usual, root key", "locked", 0, []string{"--root-key", root}},
+		{usual, "copies on one node", "copies", 0, []string{"--location", copiesLocation}},
+		{usual, usualPlace, "usual", 0, nil},
+		{usual, usualPlace + ", root key", "locked", 0, []string{"--root-key", root}},
 		{dispersing, "nothing embedded", "dispersed", embedded, nil},
 	} {
 		if _, err := b.in.command(ctx, append([]string{"bucket", "create", "bench-" + b.bucket}, b.args...)...); err != nil {
 			return nil, end, err
 		}
 		places = append(places, place{
-			name: b.name, path: "/bench-" + b.bucket + "/", pid: b.in.PID, client: b.in.s3(), largest: b.largest,
+			name: b.name, path: "/bench-" + b.bucket + "/", process: b.in.Process, client: b.in.s3(), largest: b.largest,
 		})
 	}
-	return places, end, nil
+	var settling errgroup.Group
+	for _, s := range []*server{usual, dispersing} {
+		settling.Go(func() error { return s.Settle(ctx, load.Starting) })
+	}
+	return places, end, settling.Wait()
 }
 
 // server is a server with the program that it was started by.

@@ -39,6 +39,9 @@ func start(ctx context.Context, binary, dir string, connections int) (targets []
 		return nil, end, err
 	}
 	running = append(running, server.Process)
+	if err := server.Settle(ctx, load.Starting); err != nil {
+		return nil, end, err
+	}
 	full, err := prepare(ctx, server)
 	return append(targets, full...), end, err
 }

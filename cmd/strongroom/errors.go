@@ -63,7 +63,8 @@ func withHint(err error, format string, args ...any) error {
 
 // report writes err for people and returns its exit code.
 func report(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "strongroom: error: %s\n", printable(err.Error()))
+	// Errors that were joined are a line each.
+	fmt.Fprintf(stderr, "strongroom: error: %s\n", printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(stderr, "strongroom: hint: %s\n", printable(hint))
 	}

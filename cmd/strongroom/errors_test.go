@@ -106,7 +106,7 @@ func TestRefusalsHaveExitCodesAndHints(t *testing.T) {
 		"bad request":  {400, `{"message":"no"}`, strongroom.ExitFailure, []string{"no"}},
 		"a redirect":   {302, ``, strongroom.ExitFailure, []string{"the server answered found"}},
 		"odd status":   {299 + 700, ``, strongroom.ExitFailure, []string{"status 999"}},
-		"escape codes": {409, `{"message":"a\u001b[31mb\nc\u202ed"}`, strongroom.ExitConflict, []string{"a\ufffd[31mb c\ufffdd\n"}},
+		"escape codes": {409, `{"message":"a\u001b[31mb\nc\u202ed"}`, strongroom.ExitConflict, []string{"a\ufffd[31mb; c\ufffdd\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t, map[string]http.HandlerFunc{"DELETE /api/v2/keys/" + keyID: answer(c.status, c.body)})

@@ -44,7 +44,7 @@ func printList[T any](p *program, items []record[T], columns []column[T]) error 
 	rows := make([][]string, len(items))
 	for i, item := range items {
 		for _, c := range columns {
-			rows[i] = append(rows[i], printable(c.value(item.fields)))
+			rows[i] = append(rows[i], c.value(item.fields))
 		}
 	}
 	return p.printTable(titles, rows)
@@ -58,7 +58,7 @@ func printOne[T any](p *program, item record[T], columns []column[T]) error {
 	var rows [][]string
 	for _, c := range columns {
 		if value := c.value(item.fields); value != "" {
-			rows = append(rows, []string{c.title, printable(value)})
+			rows = append(rows, []string{c.title, value})
 		}
 	}
 	return p.printTable(nil, rows)
@@ -90,8 +90,14 @@ func (p *program) printJSON(v any) error {
 	return outputError(err)
 }
 
-// printTable writes rows without borders, titles in bold where the output is a terminal.
+// printTable writes rows without borders, titles in bold where the output is a terminal, and nothing
+// of what they hold that would drive one.
 func (p *program) printTable(titles []string, rows [][]string) error {
+	for _, row := range rows {
+		for i := range row {
+			row[i] = printable(row[i])
+		}
+	}
 	t := table.New().
 		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
 		BorderColumn(false).BorderRow(false).BorderHeader(false).

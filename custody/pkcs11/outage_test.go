@@ -219,8 +219,9 @@ func TestWrongPINIsTriedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	setPIN(t, o.PINFile, "not-the-pin")
-	if _, err := pkcs11.Open(t.Context(), o.Options); !errors.Is(err, wire.ErrPIN) || errors.Is(err, custody.ErrUnavailable) || strings.Contains(err.Error(), "not-the-pin") {
-		t.Errorf("opening with a wrong PIN: %v, want ErrPIN", err)
+	if _, err := pkcs11.Open(t.Context(), o.Options); !errors.Is(err, wire.ErrPIN) || errors.Is(err, custody.ErrUnavailable) ||
+		!strings.Contains(err.Error(), o.PINFile) || strings.Contains(err.Error(), "not-the-pin") {
+		t.Errorf("opening with a wrong PIN: %v, want ErrPIN and the name of the file", err)
 	}
 	refused := func() bool { return errors.Is(m.Healthy(), wire.ErrPIN) }
 

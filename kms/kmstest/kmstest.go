@@ -4,22 +4,19 @@ package kmstest
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
-	"strongroom/audit"
 	"strongroom/crn"
 	"strongroom/custody"
 	"strongroom/custody/software"
-	"strongroom/fault"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/internal/lease"
 	"strongroom/kms"
 	"strongroom/masters"
@@ -33,28 +30,27 @@ type Rig struct {
 	DB     *sqlstore.DB
 	Hub    *lease.Hub
 	Module *custody.Rack // holds one module, "software"
-	Clock  *Clock
-	Log    *Log
+	Clock  *iamtest.Clock
+	Log    *iamtest.Log // of what is not committed with a change
 	Access *Access
+	sqlstoretest.File
 
-	path string
-	mu   sync.Mutex // guards instances
-	ids  map[kms.InstanceID]kms.Instance
+	mu  sync.Mutex
+	ids map[kms.InstanceID]kms.Instance // guarded by mu
 }
 
 // New starts a service, which ends with the test. Each configure may change what it is made of.
 func New(t testing.TB, configure ...func(*kms.Config)) *Rig {
 	t.Helper()
-	dir := t.TempDir()
 	r := &Rig{
 		Hub:    lease.Always(),
-		Clock:  &Clock{now: time.Date(2026, 7, 1, 10, 0, 0, 0, time.UTC)},
-		Log:    &Log{},
+		Clock:  iamtest.NewClock(),
+		Log:    &iamtest.Log{},
 		Access: &Access{},
-		path:   filepath.Join(dir, "strongroom.db"),
+		File:   sqlstoretest.File(filepath.Join(t.TempDir(), "strongroom.db")),
 		ids:    map[kms.InstanceID]kms.Instance{},
 	}
-	r.DB = sqlstoretest.Open(t, sqlstore.Options{Path: r.path, Hub: r.Hub, Now: r.Clock.Now})
+	r.DB = sqlstoretest.Open(t, sqlstore.Options{Path: r.Path(), Hub: r.Hub, Now: r.Clock.Now})
 	var err error
 	if r.Module, err = custody.NewRack(t.Context(), NewModule(t, "software")); err != nil {
 		t.Fatal(err)
@@ -141,64 +137,6 @@ func (r *Rig) NewInstance(t testing.TB, account iam.AccountID) kms.Instance {
 	return in
 }
 
-// Exec runs a statement on the database from outside, as an intruder would.
-func (r *Rig) Exec(t testing.TB, statement string, args ...any) {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+r.path+"?_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// CountRows runs a statement that counts, from outside.
-func (r *Rig) CountRows(t testing.TB, statement string, args ...any) (n int) {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+r.path+"?_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if err := db.QueryRowContext(t.Context(), statement, args...).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// Path is the file of the database.
-func (r *Rig) Path() string { return r.path }
-
-// Caller returns a user of an account, on a request of its own.
-func Caller(account iam.AccountID, name string) iam.Caller {
-	return iam.Caller{
-		Identity: iam.IdentityID("IBMid-" + name), Kind: iam.KindUser, Account: account, Name: name,
-		Trail: &audit.Trail{CorrelationID: uuid.NewString(), URI: "/test", Address: "192.0.2.1"},
-	}
-}
-
-// Clock stands still until it is moved.
-type Clock struct {
-	mu  sync.Mutex
-	now time.Time // guarded by mu
-}
-
-// Now returns the time of the clock.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Advance moves the clock.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // Access hands out access. Nobody has any but the owners of accounts.
 type Access struct {
 	mu     sync.Mutex
@@ -274,63 +212,4 @@ func (a *Access) Visible(_ context.Context, who iam.Caller, action iam.Action, o
 	slices.Sort(s.Keys)
 	slices.Sort(s.Rings)
 	return s, nil
-}
-
-// ErrBroken is what a Log that was broken says.
-var ErrBroken = fault.New(fault.Internal, "the log is broken")
-
-// Log keeps events in memory. It does not hear of those that are committed with a change: these
-// are in the outbox of the database.
-type Log struct {
-	mu     sync.Mutex
-	events []*audit.Event // guarded by mu
-	broken bool           // guarded by mu
-}
-
-// Append implements iam.Recorder.
-func (l *Log) Append(_ context.Context, events ...*audit.Event) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.broken {
-		return ErrBroken
-	}
-	l.events = append(l.events, events...)
-	return nil
-}
-
-// Refused implements iam.RefusalRecorder.
-func (l *Log) Refused(ctx context.Context, _ string, ev *audit.Event) error { return l.Append(ctx, ev) }
-
-// Healthy implements iam.Recorder.
-func (l *Log) Healthy() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.broken {
-		return ErrBroken
-	}
-	return nil
-}
-
-// Break makes the log refuse, or work again.
-func (l *Log) Break(broken bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.broken = broken
-}
-
-// Last returns the newest event, or nil.
-func (l *Log) Last() *audit.Event {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.events) == 0 {
-		return nil
-	}
-	return l.events[len(l.events)-1]
-}
-
-// Len returns how many events were kept.
-func (l *Log) Len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.events)
 }

@@ -2,18 +2,16 @@ package objectstest
 
 import (
 	"context"
-	"database/sql"
 	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
-	"strongroom/audit"
 	"strongroom/crn"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/internal/lease"
 	"strongroom/objects"
 	"strongroom/sqlstore"
@@ -28,14 +26,14 @@ type Rig struct {
 	Store    *Store // what the service has in place of the database's
 	Blobs    *Blobs
 	RootKeys *RootKeys
-	Clock    *Clock
-	Log      *Log
+	Clock    *iamtest.Clock
+	Log      *iamtest.Log // also of what is committed with a change
 	Access   *Access
 	Provider crn.CRN // root key
+	sqlstoretest.File
 
-	path string
-	mu   sync.Mutex // guards ids
-	ids  map[objects.InstanceID]objects.Instance
+	mu  sync.Mutex
+	ids map[objects.InstanceID]objects.Instance // guarded by mu
 }
 
 // Profile is the one by which a rig disperses.
@@ -49,13 +47,13 @@ func New(t testing.TB, configure ...func(*objects.ServiceConfig)) *Rig {
 	t.Helper()
 	r := &Rig{
 		Hub:    lease.Always(),
-		Clock:  &Clock{now: time.Date(2026, 7, 1, 10, 0, 0, 0, time.UTC)},
-		Log:    &Log{},
+		Clock:  iamtest.NewClock(),
+		Log:    &iamtest.Log{},
 		Access: &Access{},
-		path:   filepath.Join(t.TempDir(), "strongroom.db"),
+		File:   sqlstoretest.File(filepath.Join(t.TempDir(), "strongroom.db")),
 		ids:    map[objects.InstanceID]objects.Instance{},
 	}
-	r.DB = sqlstoretest.Open(t, sqlstore.Options{Path: r.path, Hub: r.Hub, Now: r.Clock.Now})
+	r.DB = sqlstoretest.Open(t, sqlstore.Options{Path: r.Path(), Hub: r.Hub, Now: r.Clock.Now})
 	r.Store = NewStore(r.DB.Objects(), r.Log)
 	r.Blobs = NewBlobs(t, r.Store)
 	r.RootKeys = NewRootKeys(t)
@@ -130,69 +128,4 @@ func (r *Rig) NewBucket(t testing.TB, who iam.Caller, in objects.Instance, name,
 		t.Fatal(err)
 	}
 	return b
-}
-
-// Path is the file of the database.
-func (r *Rig) Path() string { return r.path }
-
-// Exec runs a statement on the database from outside, as an intruder would.
-func (r *Rig) Exec(t testing.TB, statement string, args ...any) {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+r.path+"?_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// CountRows runs a statement that counts, from outside.
-func (r *Rig) CountRows(t testing.TB, statement string, args ...any) (n int) {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+r.path+"?_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if err := db.QueryRowContext(t.Context(), statement, args...).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// Caller returns a user of an account, on a request of its own.
-func Caller(account iam.AccountID, name string) iam.Caller {
-	return iam.Caller{
-		Identity: iam.IdentityID("IBMid-" + name), Kind: iam.KindUser, Account: account, Name: name,
-		Trail: &audit.Trail{CorrelationID: uuid.NewString(), URI: "/test", Address: "192.0.2.1"},
-	}
-}
-
-// Clock stands still until it is moved.
-type Clock struct {
-	mu  sync.Mutex
-	now time.Time // guarded by mu
-}
-
-// Now returns the time of the clock.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Advance moves the clock.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// Set moves the clock to a time.
-func (c *Clock) Set(t time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = t
 }

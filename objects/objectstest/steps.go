@@ -2,6 +2,7 @@ package objectstest
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"strongroom/crn"
@@ -9,6 +10,9 @@ import (
 	"strongroom/iam"
 	"strongroom/objects"
 )
+
+// ErrBroken is the failure of what a test has broken.
+var ErrBroken = errors.New("broken by the test")
 
 // Steps counts what a service does to what is outside of it, writes of the store and calls of the key
 // service, and lets the process crash at any of them.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"strongroom/audit"
+	"strongroom/iam/iamtest"
 	"strongroom/objects"
 )
 
@@ -11,11 +12,11 @@ import (
 type Store struct {
 	objects.Store
 	Steps *Steps
-	log   *Log
+	log   *iamtest.Log
 }
 
 // NewStore returns a store in front of another.
-func NewStore(behind objects.Store, log *Log) *Store {
+func NewStore(behind objects.Store, log *iamtest.Log) *Store {
 	s := &Store{Store: behind, Steps: &Steps{}, log: log}
 	s.Steps.Reset()
 	return s
@@ -27,7 +28,9 @@ func (s *Store) write(name string, ev *audit.Event, step func() error) error {
 		if err := step(); err != nil {
 			return err
 		}
-		s.log.committed(ev)
+		if ev != nil {
+			s.log.Keep(ev)
+		}
 		return nil
 	})
 }

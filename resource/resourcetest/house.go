@@ -15,13 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"strongroom/audit"
 	"strongroom/crn"
 	"strongroom/custody"
 	"strongroom/custody/software"
 	"strongroom/iam"
+	"strongroom/iam/iamtest"
 	"strongroom/internal/lease"
 	"strongroom/resource"
 	"strongroom/sqlstore"
@@ -42,13 +41,13 @@ type House struct {
 	DB          *sqlstore.DB
 	Hub         *lease.Hub
 	Log         *Log
-	Clock       *Clock
+	Clock       *iamtest.Clock
 	Access      *Access
 	Owner       *Owner
 	Credentials *Credentials
 	Fuse        *Fuse
 	Group       resource.Group // the default one of Account
-	Dir         string         // holds the database, strongroom.db
+	sqlstoretest.File
 
 	vault *custody.Vault
 }
@@ -58,14 +57,14 @@ func New(t testing.TB) *House {
 	t.Helper()
 	dir := t.TempDir()
 	h := &House{
-		Dir: dir, Hub: lease.Always(), Clock: &Clock{now: time.Date(2026, 7, 1, 10, 0, 0, 0, time.UTC)},
+		Hub: lease.Always(), Clock: iamtest.NewClock(), File: sqlstoretest.File(filepath.Join(dir, "strongroom.db")),
 		Access: &Access{may: map[iam.IdentityID][]Grant{}}, Fuse: &Fuse{},
 	}
 	h.Owner = &Owner{fuse: h.Fuse, Prepared: map[resource.InstanceID]bool{}}
 	h.Credentials = &Credentials{fuse: h.Fuse, Issued: map[iam.APIKeyID]iam.ServiceCredential{}, Granted: map[iam.PolicyID]string{}}
 	h.vault = vault(t, dir)
 	h.Log = newLog(t, filepath.Join(dir, "audit"), h.Clock.Now)
-	h.DB = sqlstoretest.Open(t, sqlstore.Options{Path: filepath.Join(dir, "strongroom.db"), Hub: h.Hub, Now: h.Clock.Now})
+	h.DB = sqlstoretest.Open(t, sqlstore.Options{Path: h.Path(), Hub: h.Hub, Now: h.Clock.Now})
 	var err error
 	if h.Group, err = h.Service().EnsureDefaultGroup(t.Context(), Account); err != nil {
 		t.Fatal(err)
@@ -114,17 +113,9 @@ func (h *House) on(s resource.Store) *resource.Service {
 
 // Admin owns Account.
 func Admin() iam.Caller {
-	c := Caller(Account, "0000000001")
+	c := iamtest.Caller(Account, "0000000001")
 	c.Owner = true
 	return c
-}
-
-// Caller returns a user of an account, on a request of its own.
-func Caller(account iam.AccountID, name string) iam.Caller {
-	return iam.Caller{
-		Identity: iam.IdentityID("IBMid-" + name), Kind: iam.KindUser, Account: account, Name: name,
-		Trail: &audit.Trail{CorrelationID: uuid.NewString(), URI: "/test", Address: "192.0.2.1"},
-	}
 }
 
 // NewInstance makes an instance as the owner of Account.
@@ -144,26 +135,6 @@ func (h *House) Wanted(plan, name string) resource.NewInstance {
 		location = resource.Global
 	}
 	return resource.NewInstance{Name: name, Target: location, ResourceGroup: h.Group.ID, Plan: plan}
-}
-
-// Clock stands still until it is moved.
-type Clock struct {
-	mu  sync.Mutex
-	now time.Time // guarded by mu
-}
-
-// Now returns the time of the clock.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Advance moves the clock.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // Grant allows an action on an instance, or on everything in the account.

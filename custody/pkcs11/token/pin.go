@@ -76,6 +76,7 @@ func (t *Token) login(s pkcs11.SessionHandle, flags uint) error {
 		return nil
 	case errors.Is(err, wire.ErrPIN):
 		t.refused = stamp
+		return fmt.Errorf("the PIN in %s was refused, and is not tried again until that file changes: %w", t.hello.PINFile, err)
 	}
 	return err
 }
