@@ -8,7 +8,7 @@ import (
 )
 
 func TestWhatIsWrittenIsRead(t *testing.T) {
-	r := newRig(t, 6)
+	r := newRig(t, 6, patient)
 	for _, p := range []objects.Profile{fourOfSix, twoOfThree, {Name: "1 of 1", Data: 1, Total: 1, Write: 1}, {Name: "3 of 3", Data: 3, Total: 3, Write: 3}} {
 		for _, size := range []int{1, 2, 3, 4, 5, segment - 1, segment, segment + 1, 7*segment - 1, 7 * segment} {
 			t.Run(fmt.Sprintf("%s, %d bytes", p.Name, size), func(t *testing.T) {

@@ -215,7 +215,7 @@ func TestWritesWithTooFewNodesAreRefused(t *testing.T) {
 }
 
 func TestEveryByteOfASliceCounts(t *testing.T) {
-	r := newRig(t, 3)
+	r := newRig(t, 3, patient)
 	data := content(6, 90)
 	b := r.write(twoOfThree, data)
 	places := func() []objects.SlicePlace {

@@ -56,6 +56,11 @@ func newRig(t *testing.T, count int, change ...func(*dispersal.Config)) *rig {
 	return r
 }
 
+// patient waits for nodes as long as it takes, in tests by the clock of a machine that may be busy.
+func patient(c *dispersal.Config) {
+	c.Timing = dispersal.Timing{Read: time.Hour, Stall: time.Hour, Write: time.Hour, Probe: time.Hour}
+}
+
 func nodeID(i int) objects.NodeID { return objects.NodeID(fmt.Sprintf("%08x", 0xa0+i)) }
 
 // add makes a node known, and marks its folder.

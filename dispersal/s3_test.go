@@ -165,7 +165,7 @@ func TestBucketOfAnS3Server(t *testing.T) {
 }
 
 func TestBlobsInBuckets(t *testing.T) {
-	r := newRig(t, 0, func(c *dispersal.Config) { c.Open = nil })
+	r := newRig(t, 0, patient, func(c *dispersal.Config) { c.Open = nil })
 	for i := range 3 {
 		n := newMiniS3(t, nodeID(i), "")
 		if err := r.cluster.Probe(t.Context(), n); err != nil {

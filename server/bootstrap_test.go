@@ -30,7 +30,7 @@ func TestResetWithdrawsTheKeysOfTheFile(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := Config{Data: t.TempDir(), Now: time.Now}
+			cfg := Config{Data: emptied(t), Now: time.Now}
 			bootstrap := func(reset bool) string {
 				t.Helper()
 				if _, err := Bootstrap(context.Background(), cfg, io.Discard, reset); err != nil {

@@ -248,11 +248,7 @@ func TestForeignMastersAreRefused(t *testing.T) {
 	ours.putBack(other, keyFile)
 	refused("another deployment's masters")
 
-	fresh := newDeployment(t)
-	if err := os.Mkdir(fresh.cfg.Data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	ours.cfg = fresh.cfg
+	ours.cfg = newDeployment(t).cfg
 	ours.putBack(mine, masterFile)
 	ours.putBack(mine, keyFile)
 	refused("masters beside an empty database")

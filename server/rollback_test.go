@@ -14,6 +14,7 @@ import (
 	"strongroom/audit"
 	"strongroom/iam"
 	"strongroom/kms"
+	"strongroom/sqlstore/sqlstoretest"
 )
 
 // deployment is a data folder whose server starts and stops.
@@ -23,7 +24,18 @@ type deployment struct {
 }
 
 func newDeployment(t *testing.T) *deployment {
-	return &deployment{t, Config{Data: filepath.Join(t.TempDir(), "data"), Now: time.Now}}
+	return &deployment{t, Config{Data: emptied(t), Now: time.Now}}
+}
+
+// emptied is a data folder in which a first start finds the tables made and nothing in them.
+func emptied(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	sqlstoretest.Create(t, filepath.Join(dir, databaseFile))
+	return dir
 }
 
 // run opens and closes everything, which signs a new head of the audit log.

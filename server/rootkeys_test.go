@@ -34,7 +34,7 @@ type vaultedHouse struct {
 func withRootKeys(t *testing.T, do func(t *testing.T, v *vaultedHouse)) {
 	t.Helper()
 	ahead := new(atomic.Int64)
-	cfg := Config{Data: t.TempDir(), Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
+	cfg := Config{Data: emptied(t), Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
 	if _, err := Bootstrap(t.Context(), cfg, io.Discard, false); err != nil {
 		t.Fatal(err)
 	}

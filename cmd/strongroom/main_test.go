@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,8 +23,13 @@ import (
 	strongroom "strongroom/cmd/strongroom"
 )
 
+// TestMain makes the test binary the program of the scripts, which waits for answers for as long as a
+// server may need on a machine that is busy, unless a script says otherwise.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"strongroom": strongroom.Main})
+	testscript.Main(m, map[string]func(){"strongroom": func() {
+		os.Args = slices.Insert(os.Args, 1, "--timeout=4m")
+		strongroom.Main()
+	}})
 }
 
 const (
