@@ -16,7 +16,7 @@ const rowColumns = `seq, bucket, key, version, latest, marker, size, modified_at
 
 // Latest implements objects.Store.
 func (s *Objects) Latest(ctx context.Context, bucket objects.BucketID, key string) (objects.Row, error) {
-	r, err := s.newest(brief(ctx), s.read, bucket, key)
+	r, err := s.newest(ctx, s.read, bucket, key)
 	return r, absent(err)
 }
 
@@ -29,7 +29,7 @@ func (s *Objects) newest(ctx context.Context, from querier, bucket objects.Bucke
 
 // Version implements objects.Store.
 func (s *Objects) Version(ctx context.Context, bucket objects.BucketID, key string, id objects.VersionID) (objects.Row, error) {
-	r, err := s.version(brief(ctx), s.read, bucket, key, id)
+	r, err := s.version(ctx, s.read, bucket, key, id)
 	return r, absent(err)
 }
 
@@ -315,7 +315,7 @@ func (s *Objects) scanRow(row scanner) (objects.Row, error) {
 
 // PartsOf implements objects.Store.
 func (s *Objects) PartsOf(ctx context.Context, r objects.Row) ([]objects.PartRow, error) {
-	return parts(brief(ctx), s.read, objectParts, true, r.Seq, 0, 0)
+	return parts(ctx, s.read, objectParts, true, r.Seq, 0, 0)
 }
 
 // emptyBatch removes versions of a bucket, at most limit of them, and returns how many.

@@ -80,10 +80,6 @@ func (r keptReads) queryRow(ctx context.Context, q string, args ...any) *sql.Row
 	return s.QueryRowContext(ctx, args...)
 }
 
-// brief is the context of a read that ends before anybody could break it off: one that can be broken off is
-// watched by two goroutines, which take a third of the time of a small read.
-func brief(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
-
 // updateKept is update for transactions whose statements are kept.
 func (db *DB) updateKept(ctx context.Context, do func(ctx context.Context, t *tx) error) error {
 	var parse []string

@@ -146,25 +146,18 @@ func (db *DB) update(ctx context.Context, do func(ctx context.Context, t *tx) er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	sqlTx, err := db.writer.BeginTx(limit, nil)
+	sqlTx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
 	t := &tx{Tx: sqlTx, db: db, now: db.now().UTC()}
 	defer sqlTx.Rollback() // does nothing after a commit
-	// The limit ends the transaction. Statements do not watch for it themselves: that takes two goroutines
-	// each, which is more than most of them cost.
-	ctx = context.WithoutCancel(ctx)
-	err = do(ctx, t)
-	if err == nil {
-		err = t.announce(ctx)
+	if err := do(ctx, t); err != nil {
+		return err
 	}
-	if errors.Is(err, sql.ErrTxDone) {
-		return fmt.Errorf("the transaction was not done in %v: %w", writeTimeout, limit.Err())
-	}
-	if err != nil {
+	if err := t.announce(ctx); err != nil {
 		return err
 	}
 	db.statements.Add(1)
