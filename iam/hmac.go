@@ -26,8 +26,6 @@ type HMACStore interface {
 	// not there.
 	CreateHMAC(ctx context.Context, c HMACCredential, ev *audit.Event) error
 	HMAC(ctx context.Context, accessKeyID string) (HMACCredential, error)
-	// DeleteHMAC removes one; an absent one is no error.
-	DeleteHMAC(ctx context.Context, account AccountID, accessKeyID string, ev *audit.Event) error
 }
 
 const (
@@ -36,7 +34,6 @@ const (
 	hmacSecretBytes  = 24
 
 	actionHMACCreate Action = "iam-identity.hmac.create"
-	actionHMACDelete Action = "iam-identity.hmac.delete"
 )
 
 // openedHMAC is an HMAC credential as it is held in memory.
@@ -73,12 +70,6 @@ func (s *Identities) CreateHMAC(ctx context.Context, key APIKeyID) (HMACCredenti
 	ev := s.serverEvent(k.Account, actionHMACCreate, target(k.Account, "hmac", c.AccessKeyID, k.Name))
 	note(&ev.RequestData, "apiKeyId", string(k.ID))
 	return c, secret, known(s.store.CreateHMAC(ctx, c, ev))
-}
-
-// DeleteHMAC removes an HMAC credential. It is for the operator of the server.
-func (s *Identities) DeleteHMAC(ctx context.Context, account AccountID, accessKeyID string) error {
-	ev := s.serverEvent(account, actionHMACDelete, target(account, "hmac", accessKeyID, ""))
-	return known(s.store.DeleteHMAC(ctx, account, accessKeyID, ev))
 }
 
 // AuthenticateHMAC returns who signs with an access key ID, and the secret to

@@ -109,7 +109,7 @@ func (p *transportPool) finish(ctx context.Context, m *making) {
 func (p *transportPool) add(ctx context.Context) error {
 	k, err := p.module.MakeTransport(ctx)
 	if err != nil {
-		return fmt.Errorf("making a transport key: %w", err)
+		return err
 	}
 	err = p.store.AddTransportKey(ctx, ReadyTransportKey{
 		ID: uuid.NewString(), Made: p.now(), TransportKey: k,

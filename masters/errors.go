@@ -15,7 +15,7 @@ var (
 	// ErrSameModule refuses a migration to where the masters are.
 	ErrSameModule = fault.New(fault.Conflict, "the current masters are in this module already: rotate them instead")
 	// ErrRecoveryStays says that a recovery key cannot follow to another module by itself.
-	ErrRecoveryStays = fault.New(fault.Conflict, "the recovery key cannot leave the module it is in: make the masters with new shares on the server's own machine, or say that there shall be no recovery")
+	ErrRecoveryStays = fault.New(fault.Conflict, "the recovery key cannot leave the module it is in: make the masters with new shares on the server's own machine, or say without_recovery for masters that shall have none")
 	// ErrNoSet says that no generation has such a recovery key.
 	ErrNoSet = fault.New(fault.NotFound, "there is no such recovery set")
 	// ErrSetInUse refuses to give up a recovery key that masters in use have.

@@ -11,10 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"strongroom/custody"
 	"strongroom/dispersal"
@@ -189,12 +193,18 @@ func parseConfig(path string, text []byte) (Config, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	err := decoder.Decode(&c)
 	if errors.Is(err, io.EOF) { // an empty file is a configuration of defaults
+		if !empty(text) { // the decoder sees nothing of what follows an empty document
+			return c, fmt.Errorf("configuration %s: it begins with an empty YAML document; remove the first line ---", path)
+		}
 		return c, nil
 	}
 	if err != nil {
 		var at yaml.Error
 		if errors.As(err, &at) && at.GetToken() != nil {
 			return c, fmt.Errorf("configuration %s, line %d: %s", path, at.GetToken().Position.Line, at.GetMessage())
+		}
+		if field, line := quotedField(text, err); line > 0 {
+			return c, fmt.Errorf("configuration %s, line %d: %s: %w", path, line, field, err)
 		}
 		return c, fmt.Errorf("configuration %s: %w", path, err)
 	}
@@ -206,6 +216,48 @@ func parseConfig(path string, text []byte) (Config, error) {
 		return c, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	return c, nil
+}
+
+// empty reports whether a YAML text has nothing but comments and marks of documents.
+func empty(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && line[0] != '%' && !slices.Contains([]string{"---", "..."}, string(line)) {
+			return false
+		}
+	}
+	return true
+}
+
+// quotedField returns the name and line of the field whose value an error quotes: of a duration that is none, the
+// decoder says no more than that.
+func quotedField(text []byte, err error) (field string, line int) {
+	file, parseErr := parser.ParseBytes(text, 0)
+	if parseErr != nil {
+		return "", 0
+	}
+	q := quoted{in: err.Error()}
+	for _, doc := range file.Docs {
+		if doc.Body != nil {
+			ast.Walk(&q, doc.Body)
+		}
+	}
+	return q.field, q.line
+}
+
+// quoted finds the first text that is quoted somewhere.
+type quoted struct {
+	in    string
+	field string
+	line  int
+}
+
+// Visit implements ast.Visitor.
+func (q *quoted) Visit(n ast.Node) ast.Visitor {
+	if s, ok := n.(*ast.StringNode); ok && q.line == 0 && strings.Contains(q.in, strconv.Quote(s.Value)) {
+		q.field, q.line = strings.TrimPrefix(s.GetPath(), "$."), s.GetToken().Position.Line
+	}
+	return q
 }
 
 // Check refuses what cannot work, as Open will, so that a mistake in the

@@ -47,6 +47,8 @@ func listen(addr string, certs *certificates, handler http.Handler, public strin
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		TLSConfig: &tls.Config{GetCertificate: certs.get, MinVersion: tls.VersionTLS12},
 		ErrorLog:  stdlog.New(connectionLog{log}, "", 0),
+		// Without it net/http answers OPTIONS * by itself, off the record.
+		DisableGeneralOptionsHandler: true,
 	}}
 	if public == "" {
 		e.url = "https://" + reachable(l.Addr())

@@ -60,16 +60,6 @@ func (s *Identities) hmac(ctx context.Context, q querier, accessKeyID string) (i
 	return h, nil
 }
 
-// DeleteHMAC implements iam.HMACStore.
-func (s *Identities) DeleteHMAC(ctx context.Context, account iam.AccountID, accessKeyID string, ev *audit.Event) error {
-	return s.db.update(ctx, func(ctx context.Context, t *tx) error {
-		if err := s.removeHMAC(ctx, t, account, accessKeyID); err != nil {
-			return err
-		}
-		return t.record(ctx, ev)
-	})
-}
-
 func (s *Identities) removeHMAC(ctx context.Context, t *tx, account iam.AccountID, accessKeyID string) error {
 	_, err := t.exec(ctx, `DELETE FROM hmac_credentials WHERE access_key_id = $1 AND account = $2`, accessKeyID, string(account))
 	t.changed(iam.ChangeHMAC, string(account), accessKeyID)
