@@ -117,7 +117,9 @@ func newObjectGetCommand(p *program) *cobra.Command {
 		Short: "Read an object",
 		Long: "Read an object into a file, which appears only when all of it is there, or to standard output without\n" +
 			"FILE or with -.",
-		Args: cobra.RangeArgs(1, 2),
+		Args: func(cmd *cobra.Command, args []string) error {
+			return arguments([]string{"BUCKET/KEY", "FILE"}[:max(1, min(len(args), 2))]...)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, name, err := p.storedAs(args[0])
 			if err != nil {
