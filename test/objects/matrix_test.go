@@ -132,7 +132,7 @@ func TestEveryByteComesBack(t *testing.T) {
 		{"as they were written", func(*testing.T) {}},
 		{"after a rotation of the root key", func(t *testing.T) {
 			s.Must(t, rig.Request{
-				Method: http.MethodPost, Path: "/api/v2/keys/" + id + "/actions/rotate", Token: s.token,
+				Method: http.MethodPost, Path: "/api/v2/keys/" + id + "/actions/rotate", Token: s.bearer(t),
 				Header: http.Header{"Bluemix-Instance": {s.keys}}, Body: "{}",
 			}, nil)
 			s.await(t, "rewrap", nil)

@@ -33,7 +33,6 @@ const patience = 5 * time.Minute
 // store is the object store of a deployment, with one bucket, as its owner uses it.
 type store struct {
 	*rig.Rig
-	token    string
 	instance string // of object storage
 	keys     string // instance of the key service
 	bucket   string
@@ -42,6 +41,21 @@ type store struct {
 
 	mu    sync.Mutex
 	nodes map[string]*node // by name; guarded by mu
+
+	signing sync.Mutex
+	token   string    // guarded by signing
+	signed  time.Time // when the token was; guarded by signing
+}
+
+// bearer returns a token that is good for a while, however far the clock was moved.
+func (s *store) bearer(t *testing.T) string {
+	t.Helper()
+	s.signing.Lock()
+	defer s.signing.Unlock()
+	if now := s.Clock.Now(); s.token == "" || now.Sub(s.signed) > 30*time.Minute {
+		s.token, s.signed = s.Token(t, s.Operator.APIKey), now
+	}
+	return s.token
 }
 
 // open starts a deployment with a number of nodes, which can be broken.
@@ -61,7 +75,6 @@ func open(t *testing.T, nodes int, change ...func(*server.Config)) *store {
 	}}, change...)
 	s.Rig = rig.Start(t, all...)
 	t.Cleanup(func() { s.mend(t) })
-	s.token = s.Token(t, s.Operator.APIKey)
 	s.instance, s.keys = s.newInstance(t, "storage", storagePlan, "global"), s.newInstance(t, "keys", keysPlan, "us-south")
 	return s
 }
@@ -92,7 +105,7 @@ func (s *store) newInstance(t *testing.T, name, plan, target string) string {
 		GUID string `json:"guid"`
 	}
 	s.Must(t, rig.Request{
-		Method: http.MethodPost, Path: "/v2/resource_instances", Token: s.token,
+		Method: http.MethodPost, Path: "/v2/resource_instances", Token: s.bearer(t),
 		Body: rig.JSON(map[string]any{
 			"name": name, "target": target, "resource_group": s.Operator.ResourceGroup, "resource_plan_id": plan,
 		}),
@@ -107,7 +120,7 @@ func (s *store) newRoot(t *testing.T, name string) (id, crn string) {
 		Resources []struct{ ID, CRN string } `json:"resources"`
 	}
 	s.Must(t, rig.Request{
-		Method: http.MethodPost, Path: "/api/v2/keys", Token: s.token, Header: http.Header{"Bluemix-Instance": {s.keys}},
+		Method: http.MethodPost, Path: "/api/v2/keys", Token: s.bearer(t), Header: http.Header{"Bluemix-Instance": {s.keys}},
 		Body: rig.JSON(map[string]any{
 			"metadata":  map[string]any{"collectionType": "application/vnd.ibm.kms.key+json", "collectionTotal": 1},
 			"resources": []any{map[string]any{"type": "application/vnd.ibm.kms.key+json", "name": name, "extractable": false}},
@@ -123,7 +136,7 @@ func (s *store) authorize(t *testing.T) {
 		return map[string]string{"key": key, "operator": "stringEquals", "value": value}
 	}
 	s.Must(t, rig.Request{
-		Method: http.MethodPost, Path: "/v2/policies", Token: s.token,
+		Method: http.MethodPost, Path: "/v2/policies", Token: s.bearer(t),
 		Body: rig.JSON(map[string]any{
 			"type":    "authorization",
 			"control": map[string]any{"grant": map[string]any{"roles": []any{map[string]string{"role_id": readerRole}}}},
@@ -162,7 +175,9 @@ func (s *store) ask(ctx context.Context, method, path string, h http.Header, bod
 		req.Header[name] = values
 	}
 	req.ContentLength = size
-	req.Header.Set("Authorization", "Bearer "+s.token)
+	s.signing.Lock()
+	req.Header.Set("Authorization", "Bearer "+s.token) // renewed by who moves the clock
+	s.signing.Unlock()
 	return s.Client.Do(req)
 }
 
@@ -263,7 +278,7 @@ type health struct {
 
 func (s *store) health(t *testing.T) (h health) {
 	t.Helper()
-	s.Must(t, rig.Request{Method: http.MethodGet, Path: "/strongroom/v1/nodes", Token: s.token}, &h)
+	s.Must(t, rig.Request{Method: http.MethodGet, Path: "/strongroom/v1/nodes", Token: s.bearer(t)}, &h)
 	return h
 }
 
@@ -283,7 +298,7 @@ type sliceMap struct {
 func (s *store) slices(t *testing.T, key string) (m sliceMap) {
 	t.Helper()
 	q := url.Values{"bucket": {s.bucket}, "key": {key}}
-	s.Must(t, rig.Request{Method: http.MethodGet, Path: "/strongroom/v1/slices?" + q.Encode(), Token: s.token}, &m)
+	s.Must(t, rig.Request{Method: http.MethodGet, Path: "/strongroom/v1/slices?" + q.Encode(), Token: s.bearer(t)}, &m)
 	return m
 }
 
@@ -337,7 +352,7 @@ func (s *store) await(t *testing.T, kind string, known []string) (done job) {
 	t.Helper()
 	until(t, "a job to "+kind+" is done", func() bool {
 		var list struct{ Jobs []job }
-		s.Must(t, rig.Request{Method: http.MethodGet, Path: "/strongroom/v1/buckets/" + s.bucket + "/jobs", Token: s.token}, &list)
+		s.Must(t, rig.Request{Method: http.MethodGet, Path: "/strongroom/v1/buckets/" + s.bucket + "/jobs", Token: s.bearer(t)}, &list)
 		i := slices.IndexFunc(list.Jobs, func(j job) bool { return j.Kind == kind && !slices.Contains(known, j.ID) })
 		if i < 0 {
 			return false
@@ -356,12 +371,12 @@ func (s *store) work(t *testing.T, kind string, body any) job {
 	t.Helper()
 	var j job
 	s.Must(t, rig.Request{
-		Method: http.MethodPost, Path: "/strongroom/v1/buckets/" + s.bucket + "/" + kind, Token: s.token, Body: rig.JSON(body),
+		Method: http.MethodPost, Path: "/strongroom/v1/buckets/" + s.bucket + "/" + kind, Token: s.bearer(t), Body: rig.JSON(body),
 	}, &j)
 	id := j.ID
 	until(t, "the job to "+kind+" is done", func() bool {
 		s.Must(t, rig.Request{
-			Method: http.MethodGet, Path: "/strongroom/v1/buckets/" + s.bucket + "/jobs/" + id, Token: s.token,
+			Method: http.MethodGet, Path: "/strongroom/v1/buckets/" + s.bucket + "/jobs/" + id, Token: s.bearer(t),
 		}, &j)
 		return j.State != "running"
 	})
